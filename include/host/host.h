@@ -1,0 +1,44 @@
+/* Where we run: GitHub Actions (and act), GitLab CI, or a plain machine. The environment is passed in. */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/str.h"
+
+typedef const char *(*getenv_fn)(const char *name);
+
+struct output {
+    const char *name;  /* "model-key" */
+    const char *value; /* any bytes; the host escapes or refuses them */
+};
+
+struct host {
+    const char *name;      /* "github", "gitlab", "local": what the manifest says */
+    bool is_act;           /* GitHub's variables, but nektos/act */
+    const char *workspace; /* absolute */
+    const char *repository, *commit, *ref, *run_url; /* "" when unknown */
+    bool has_job_start;    /* job_started is known (GitLab: CI_JOB_STARTED_AT; GitHub: mtime of the workflow folder) */
+    time_t job_started;
+    double job_timeout_seconds; /* 0 = unknown */
+    bool is_fork_pull_request;  /* no secrets and no identity to be had */
+    enum log_commands log_commands;
+    bool debug;                 /* RUNNER_DEBUG=1, CI_DEBUG_TRACE=true */
+    getenv_fn getenv;
+};
+
+/* Never fails: unknown surroundings are "local". `cwd` is the working directory. Strings live in the arena. */
+void host_detect(getenv_fn env, const char *cwd, struct arena *a, struct host *out);
+
+/* Sets the step's outputs: GITHUB_OUTPUT (random-delimiter heredoc), GitLab's retrain.env dotenv file (RETRAIN_ names)
+ * in the workspace; nothing on a plain machine. A missing or unwritable file is a warning, not a failure. */
+void host_set_outputs(const struct host *h, const struct output *outputs, size_t n);
+
+/* Appends the Markdown to GITHUB_STEP_SUMMARY (at most 900 KiB, cut with a note), and nothing elsewhere. */
+void host_add_summary(const struct host *h, struct str markdown);
+
+#endif

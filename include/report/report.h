@@ -1,0 +1,56 @@
+/* What people read after a run: a Markdown summary and one self-contained HTML page. Both treat class names, file
+ * names and commit text as untrusted. */
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
+
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/str.h"
+#include "image/box.h"
+
+/* One row per epoch: what metrics.csv holds. */
+struct epoch_row {
+    int epoch;                          /* 1-based */
+    float box_loss, cls_loss, dfl_loss; /* means over the epoch's batches */
+    float learning_rate;
+    bool has_metrics;                   /* validation ran after this epoch */
+    float map50, map50_95, precision, recall;
+    double seconds;                     /* of this epoch, training only */
+    float images_per_second;
+};
+
+/* A held-back photo with what the model says about it and what the labels say. */
+struct report_photo {
+    const char *path, *name;
+    const struct detection *detections;
+    int n_detections;
+    const struct label *labels;
+    int n_labels;
+};
+
+struct report {
+    const char *status;   /* published, skipped, checkpointed, rejected, planned, failed */
+    const char *headline; /* one sentence: what happened and what to do next */
+    const char *version, *store_url, *model_url;
+    const struct json *manifest; /* NULL when there is none (failures): dataset, recipe, metrics, training, artifacts */
+    const struct json *previous; /* manifest of what latest.json named before, or NULL: metrics are compared with it */
+    const struct epoch_row *epochs;
+    int n_epochs;
+    int best_epoch;       /* 1-based; 0 = none */
+    const struct report_photo *photos;
+    int n_photos;
+    int n_dataset_warnings;
+};
+
+/* Markdown: table of outcome, dataset, metrics (with the change against `previous`), per class, training, artifacts. */
+void report_markdown(const struct report *r, struct str_buf *out);
+/* One HTML file, no external resources: curves as inline SVG, per-class table, photos with boxes as data URIs, light
+ * and dark. At most 6 MB: photos are shrunk and dropped to fit. */
+MUST_CHECK bool report_html(const struct report *r, struct str_buf *out, struct error *e);
+/* "epoch,box_loss,cls_loss,dfl_loss,learning_rate,map50,map50_95,precision,recall,seconds,images_per_second\n..." */
+void report_csv(const struct epoch_row *rows, int n, struct str_buf *out);
+
+#endif

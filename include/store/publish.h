@@ -1,0 +1,41 @@
+/* Versions in a store: the layout and the protocol of design.md section 5. Artifacts first, one small manifest last,
+ * then read back and compared; then the pointer. */
+#ifndef STORE_PUBLISH_H
+#define STORE_PUBLISH_H
+
+#include "core/json.h"
+#include "store/store.h"
+
+struct artifact {
+    const char *name; /* "model.onnx" */
+    const char *path; /* local file */
+    const char *content_type;
+    char sha256[65];    /* filled by publish */
+    uint64_t size_bytes; /* filled by publish */
+};
+
+enum version_state { VERSION_ABSENT, VERSION_PUBLISHED, VERSION_INCOMPLETE };
+
+/* Is this version published? VERSION_INCOMPLETE: a manifest whose artifacts are missing or short; `missing` then says
+ * which. On VERSION_PUBLISHED *manifest is the parsed manifest.json (owned by the caller). */
+MUST_CHECK bool publish_find(struct store *s, const char *version, enum version_state *state, struct json **manifest,
+                             char missing[256], struct error *e);
+
+/* Uploads the artifacts, fills "artifacts" (and "created_at" if absent) in the manifest object, writes
+ * versions/<version>/manifest.json, reads it back, moves latest.json forward. *already = another run published the
+ * same version first: nothing of ours is visible, *manifest is replaced by theirs. */
+MUST_CHECK bool publish_version(struct store *s, const char *version, struct artifact *artifacts, size_t n_artifacts,
+                                struct json **manifest, bool *already, time_t now, struct error *e);
+
+/* latest.json, or absent. *out is owned by the caller. */
+MUST_CHECK bool publish_latest(struct store *s, enum store_found *found, struct json **out, struct error *e);
+/* Moves the pointer to a published version, forward or back. */
+MUST_CHECK bool publish_point(struct store *s, const char *version, struct error *e);
+/* Published versions, newest first by created_at then version; each a manifest, owned by the array. */
+MUST_CHECK bool publish_list(struct store *s, struct json **array, struct error *e);
+/* Removes one version, manifest first. Refuses the one latest.json names. */
+MUST_CHECK bool publish_delete(struct store *s, const char *version, struct error *e);
+/* Removes the oldest versions beyond `keep` (0 = keep all), never the pointed-to one. */
+MUST_CHECK bool publish_prune(struct store *s, int keep, int *n_removed, struct error *e);
+
+#endif

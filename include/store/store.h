@@ -1,0 +1,58 @@
+/* The model store: a small set of operations that every kind of store can do, and the publish protocol on top.
+ *
+ * Keys are relative to the store's prefix, '/' separated, ASCII letters, digits and "-._". All failures are
+ * ERR_STORE (final) or ERR_NET (retries were spent); messages name the store, the key, the request id where there is
+ * one and the cure. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "core/str.h"
+
+struct store; /* opaque; made by store_open */
+
+struct store_options {
+    const char *url;              /* "s3://bucket/prefix" or "file://folder" (relative to workspace) */
+    const char *workspace;        /* for relative file:// folders */
+    const char *endpoint_url;     /* NULL or "" = AWS */
+    const char *region;           /* NULL or "" = from the environment, else us-east-1 */
+    const char *addressing_style; /* "auto", "path", "virtual" */
+    const char *role_to_assume, *audience;
+    const char *(*getenv)(const char *name); /* the environment, passed in; empty counts as unset */
+};
+
+MUST_CHECK bool store_open(const struct store_options *o, struct store **out, struct error *e);
+void store_close(struct store *s);        /* wipes credentials; NULL is fine */
+const char *store_url(const struct store *s); /* without secrets, for messages */
+/* The object's address for people and programs: "s3://bucket/prefix/key" or "file:///abs/folder/key". */
+char *store_object_url(const struct store *s, const char *key, struct arena *a);
+
+enum store_found { STORE_ABSENT, STORE_PRESENT };
+
+/* Whole small objects (manifests, pointers): at most max_bytes. Absent is a result, not an error; a 403 is an error
+ * that names the missing permission, never "absent". etag may be NULL. */
+MUST_CHECK bool store_get(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
+                          struct str *out, char etag[128], struct error *e);
+MUST_CHECK bool store_stat(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
+/* Large objects, streamed to and from files. sha256 is checked on the way; the download is atomic. */
+MUST_CHECK bool store_put_file(struct store *s, const char *key, const char *path, const char *content_type, struct error *e);
+MUST_CHECK bool store_get_file(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e);
+
+enum store_condition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_MATCH };
+/* *written = false: the condition did not hold (somebody was first). Settles a lost answer by reading back. */
+MUST_CHECK bool store_put(struct store *s, const char *key, struct str bytes, const char *content_type,
+                          enum store_condition when, const char *etag, bool *written, struct error *e);
+MUST_CHECK bool store_delete(struct store *s, const char *key, struct error *e); /* absent is success */
+/* Keys below prefix, sorted by bytes, at most `limit`. */
+MUST_CHECK bool store_list(struct store *s, const char *prefix, size_t limit, struct arena *a, const char ***keys,
+                           size_t *n, struct error *e);
+/* Proves write permission by writing and deleting "probe/<random>", and learns whether conditional writes hold:
+ * *atomic. Called before training. */
+MUST_CHECK bool store_probe(struct store *s, bool *atomic, struct error *e);
+
+#endif
