@@ -15,6 +15,7 @@ struct image {
 
 #define IMAGE_MAX_SIDE 16384
 #define IMAGE_MAX_PIXELS (100u << 20) /* 100 Mpx: 300 MB decoded */
+#define IMAGE_MAX_FILE (256u << 20)   /* bytes of an encoded image */
 
 /* JPEG (EXIF orientation applied), PNG, BMP, decided by content. Alpha is dropped, grey becomes RGB, 16 bit becomes 8.
  * `what` names the file in errors. ERR_DATA: unknown format, truncated, damaged, too large. A JPEG whose data ends
@@ -24,6 +25,9 @@ MUST_CHECK bool image_load(const char *path, struct image *out, struct error *e)
 
 /* Size after EXIF rotation from the header alone; no pixels are decoded. ERR_DATA as above. */
 MUST_CHECK bool image_probe(struct str bytes, const char *what, int *w, int *h, struct error *e);
+/* The same for a whole file, whose structure is walked to its end: finds truncated JPEG, PNG and BMP and wrong PNG
+ * checksums without decoding. image_decode does this too. */
+MUST_CHECK bool image_verify(struct str bytes, const char *what, int *w, int *h, struct error *e);
 
 MUST_CHECK bool image_save(const char *path, const struct image *im, struct error *e); /* .jpg/.jpeg (quality 90) or .png; atomic */
 void image_init(struct image *im, int w, int h); /* pixels zeroed */
