@@ -1,0 +1,101 @@
+/* The training engine: a list of operations over planned memory.
+ *
+ * Building: net_buffer makes a buffer of c channels, net_view names a run of its channels as a tensor, net_conv and
+ * friends append operations. net_plan then knows every size, lays out all memory for a largest batch and for so many
+ * workers, and decides which gradient write comes first (and may overwrite). After it nothing allocates.
+ * Running: net_forward walks the list up, net_backward down. Work is split over images or fixed groups of images, and
+ * sums are combined in image order, so results do not depend on the number of threads.
+ *
+ *     struct net net = {.kernels = &k, .params = &params, .pool = pool};
+ *     int x = net_view(&net, net_buffer(&net, 3, 320, 320), 0, 3);
+ *     ...
+ *     net_plan(&net, 16, true, &arena);
+ *     net_forward(&net, params.data, 16);  loss writes the gradients of the outputs;  net_backward(&net, 16); */
+#ifndef NN_NET_H
+#define NN_NET_H
+
+#include "core/arena.h"
+#include "core/thread.h"
+#include "nn/conv.h"
+#include "nn/kernels.h"
+#include "nn/tensor.h"
+
+#define NET_BN_EPS 1e-3      /* the detector's BatchNorm settings (YOLOv8), not PyTorch's defaults */
+#define NET_BN_MOMENTUM 0.03
+#define NET_GRAD_GROUPS 8    /* weight gradients are summed in this many runs of images, then in order */
+#define NET_POOL_SIZE 5
+
+enum op_kind {
+    OP_CONV_BN_SILU, /* out = silu(bn(conv(in))) [+ residual] */
+    OP_CONV_BIAS,    /* out = conv(in) + bias: the head's outputs */
+    OP_MAXPOOL,      /* 5x5, stride 1, padding 2 with -inf */
+    OP_UPSAMPLE,     /* nearest, x2 */
+};
+
+struct op {
+    enum op_kind kind;
+    int in, out, residual; /* tensors; residual -1 = none */
+    int z;                 /* tensor of the convolution's output before BatchNorm; = out for inference */
+    struct conv_shape conv;
+    const struct param *weight, *bias, *scale, *mean, *var; /* bias: of BatchNorm or of the convolution */
+    bool in_overwrite, residual_overwrite; /* this op's gradient write is the first into those channels */
+    double *image_sums;                    /* [batch][c][2] per image and channel */
+    real *batch_mean, *inv_std;            /* [c] of the last training forward */
+    real *fold_scale, *fold_shift;         /* [c] y = fold_scale * z + fold_shift */
+    real *grad_a, *grad_b, *grad_c;        /* [c] coefficients of bn_grad */
+    uint8_t *argmax;                       /* [batch][c][h][w] which of the 25 cells won */
+};
+
+struct net_buffer {
+    int c, h, w;
+    bool is_input, is_output; /* output: the caller reads it and writes its whole gradient */
+    bool is_z;                /* pre-BatchNorm values: no gradient of their own (it lives in the output's buffer) */
+    size_t data_offset, grad_offset; /* elements, for the planned batch */
+};
+
+struct net {
+    const struct kernels *kernels; /* borrowed, as are the next two */
+    struct param_set *params;
+    struct pool *pool;
+
+    struct op *ops;
+    int n_ops, cap_ops;
+    struct tensor *tensors;
+    int *tensor_buffer, *tensor_channel; /* [n_tensors] where each view lies */
+    int n_tensors, cap_tensors;
+    struct net_buffer *buffers;
+    int n_buffers, cap_buffers;
+
+    int batch;        /* planned */
+    bool is_training;
+    real *data, *grads;
+    size_t n_data, n_grads;     /* elements of those blocks */
+    real *scratch;              /* [workers][scratch_stride] */
+    size_t scratch_stride;
+    real *partial;              /* [NET_GRAD_GROUPS][largest weight] */
+    size_t partial_stride;
+    const real *weights;        /* of the running forward/backward */
+};
+
+int net_buffer(struct net *net, int c, int h, int w);
+int net_view(struct net *net, int buffer, int channel, int c); /* a tensor */
+/* Parameters are found by name: "<name>.conv.weight", "<name>.bn.weight", ... ; a missing one is a BUG. */
+void net_conv_bn_silu(struct net *net, const char *name, int in, int out, int residual, int k, int stride);
+void net_conv_bias(struct net *net, const char *name, int in, int out); /* 1x1; "<name>.weight", "<name>.bias" */
+void net_maxpool(struct net *net, int in, int out);
+void net_upsample(struct net *net, int in, int out);
+
+/* Lays out everything for at most `batch` images. Memory is the arena's. Inference (is_training false) reuses
+ * activation memory as soon as the last reader is done. */
+void net_plan(struct net *net, int batch, bool is_training, struct arena *a);
+size_t net_bytes(const struct net *net); /* what the plan took */
+
+/* weights: [params->n_total]. Training: batch statistics, and running statistics in params->data are updated when
+ * update_running. Inference: running statistics of `weights`. */
+void net_forward(struct net *net, const real *weights, int n, bool update_running);
+/* Adds to params->grad. Uses the weights of the last forward. Output gradients must have been written. */
+void net_backward(struct net *net, int n);
+
+void net_free(struct net *net); /* the lists; planned memory belongs to the arena */
+
+#endif

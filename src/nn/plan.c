@@ -1,0 +1,337 @@
+/* Building the operation list and laying out its memory. */
+#include "nn/net.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int net_buffer(struct net *net, int c, int h, int w)
+{
+    MEM_GROW(net->buffers, net->n_buffers, net->cap_buffers);
+    net->buffers[net->n_buffers] = (struct net_buffer){.c = c, .h = h, .w = w};
+    return net->n_buffers++;
+}
+
+int net_view(struct net *net, int buffer, int channel, int c)
+{
+    const struct net_buffer *b = &net->buffers[buffer];
+    if (channel < 0 || c < 1 || channel + c > b->c)
+        BUG("view of channels %d+%d in a buffer of %d", channel, c, b->c);
+    if (net->n_tensors == net->cap_tensors) {
+        net->cap_tensors = net->cap_tensors ? 2 * net->cap_tensors : 64;
+        size_t n = (size_t)net->cap_tensors;
+        net->tensors = mem_resize(net->tensors, mem_mul(n, sizeof *net->tensors));
+        net->tensor_buffer = mem_resize(net->tensor_buffer, mem_mul(n, sizeof(int)));
+        net->tensor_channel = mem_resize(net->tensor_channel, mem_mul(n, sizeof(int)));
+    }
+    int t = net->n_tensors++;
+    net->tensors[t] = (struct tensor){.c = c, .h = b->h, .w = b->w};
+    net->tensor_buffer[t] = buffer;
+    net->tensor_channel[t] = channel;
+    return t;
+}
+
+static struct op *add_op(struct net *net, enum op_kind kind, int in, int out)
+{
+    MEM_GROW(net->ops, net->n_ops, net->cap_ops);
+    struct op *op = &net->ops[net->n_ops++];
+    *op = (struct op){.kind = kind, .in = in, .out = out, .residual = -1, .z = -1};
+    return op;
+}
+
+static const struct param *need(const struct net *net, const char *name, const char *suffix)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s.%s", name, suffix);
+    const struct param *p = param_find(net->params, full);
+    if (!p)
+        BUG("no parameter %s", full);
+    return p;
+}
+
+static void expect_shape(const struct net *net, int t, int c, int h, int w)
+{
+    const struct tensor *x = &net->tensors[t];
+    if (x->c != c || x->h != h || x->w != w)
+        BUG("tensor is %dx%dx%d, the operation gives %dx%dx%d", x->c, x->h, x->w, c, h, w);
+}
+
+void net_conv_bn_silu(struct net *net, const char *name, int in, int out, int residual, int k, int stride)
+{
+    const struct tensor *x = &net->tensors[in];
+    struct conv_shape s = conv_plan(x->c, net->tensors[out].c, k, stride, x->h, x->w);
+    expect_shape(net, out, s.co, s.oh, s.ow);
+    if (residual >= 0)
+        expect_shape(net, residual, s.co, s.oh, s.ow);
+    struct op *op = add_op(net, OP_CONV_BN_SILU, in, out);
+    op->residual = residual;
+    op->conv = s;
+    op->weight = need(net, name, "conv.weight");
+    op->scale = need(net, name, "bn.weight");
+    op->bias = need(net, name, "bn.bias");
+    op->mean = need(net, name, "bn.running_mean");
+    op->var = need(net, name, "bn.running_var");
+    if (op->weight->n != conv_weights(&s))
+        BUG("%s: weight has %zu elements, the shape needs %zu", name, op->weight->n, conv_weights(&s));
+}
+
+void net_conv_bias(struct net *net, const char *name, int in, int out)
+{
+    const struct tensor *x = &net->tensors[in];
+    struct conv_shape s = conv_plan(x->c, net->tensors[out].c, 1, 1, x->h, x->w);
+    expect_shape(net, out, s.co, s.oh, s.ow);
+    struct op *op = add_op(net, OP_CONV_BIAS, in, out);
+    op->conv = s;
+    op->weight = need(net, name, "weight");
+    op->bias = need(net, name, "bias");
+    net->buffers[net->tensor_buffer[out]].is_output = true;
+}
+
+void net_maxpool(struct net *net, int in, int out)
+{
+    const struct tensor *x = &net->tensors[in];
+    expect_shape(net, out, x->c, x->h, x->w);
+    add_op(net, OP_MAXPOOL, in, out);
+}
+
+void net_upsample(struct net *net, int in, int out)
+{
+    const struct tensor *x = &net->tensors[in];
+    expect_shape(net, out, x->c, 2 * x->h, 2 * x->w);
+    add_op(net, OP_UPSAMPLE, in, out);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+struct life { /* [first, last] in steps of the walk; first > last = never used */
+    int first, last;
+};
+
+static void touch(struct life *l, int step)
+{
+    if (step < l->first)
+        l->first = step;
+    if (step > l->last)
+        l->last = step;
+}
+
+static size_t buffer_elements(const struct net *net, int b)
+{
+    const struct net_buffer *x = &net->buffers[b];
+    size_t n = (size_t)x->c * (size_t)x->h * (size_t)x->w * (size_t)net->batch;
+    return (n + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+}
+
+/* Largest first, each at the lowest offset where nothing that lives at the same time lies. Returns the total. */
+static size_t place(const struct net *net, const struct life *lives, size_t *offsets)
+{
+    int n = net->n_buffers;
+    int *order = mem_alloc(mem_mul((size_t)n, sizeof *order));
+    for (int i = 0; i < n; i++) { /* insertion sort by size, stable */
+        int j = i;
+        for (; j > 0 && buffer_elements(net, order[j - 1]) < buffer_elements(net, i); j--)
+            order[j] = order[j - 1];
+        order[j] = i;
+    }
+    size_t total = 0;
+    for (int i = 0; i < n; i++) {
+        int b = order[i];
+        if (lives[b].first > lives[b].last)
+            continue;
+        size_t size = buffer_elements(net, b), at = 0;
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (int j = 0; j < i; j++) {
+                int o = order[j];
+                bool together = lives[o].first <= lives[b].last && lives[b].first <= lives[o].last;
+                if (together && at < offsets[o] + buffer_elements(net, o) && offsets[o] < at + size) {
+                    at = offsets[o] + buffer_elements(net, o);
+                    moved = true;
+                }
+            }
+        }
+        offsets[b] = at;
+        if (at + size > total)
+            total = at + size;
+    }
+    mem_free(order);
+    return total;
+}
+
+static struct life *lives_new(const struct net *net)
+{
+    struct life *l = mem_alloc(mem_mul((size_t)net->n_buffers, sizeof *l));
+    for (int b = 0; b < net->n_buffers; b++)
+        l[b] = (struct life){.first = net->n_ops + 2, .last = -2};
+    return l;
+}
+
+static size_t place_data(struct net *net)
+{
+    struct life *lives = lives_new(net);
+    for (int i = 0; i < net->n_ops; i++) {
+        const struct op *op = &net->ops[i];
+        touch(&lives[net->tensor_buffer[op->in]], i);
+        touch(&lives[net->tensor_buffer[op->out]], i);
+        if (op->residual >= 0)
+            touch(&lives[net->tensor_buffer[op->residual]], i);
+        if (op->z >= 0)
+            touch(&lives[net->tensor_buffer[op->z]], i);
+    }
+    size_t *offsets = mem_alloc(mem_mul((size_t)net->n_buffers, sizeof *offsets));
+    for (int b = 0; b < net->n_buffers; b++) {
+        struct net_buffer *x = &net->buffers[b];
+        if (net->is_training || x->is_input)
+            touch(&lives[b], -1);
+        if (net->is_training || x->is_output)
+            touch(&lives[b], net->n_ops);
+    }
+    size_t total = place(net, lives, offsets);
+    for (int b = 0; b < net->n_buffers; b++)
+        net->buffers[b].data_offset = offsets[b];
+    mem_free(offsets);
+    mem_free(lives);
+    return total;
+}
+
+/* Gradients live from the first writer to the operation that produced the buffer, walking down. */
+static size_t place_grads(struct net *net)
+{
+    struct life *lives = lives_new(net);
+    for (int i = net->n_ops - 1; i >= 0; i--) {
+        const struct op *op = &net->ops[i];
+        int step = net->n_ops - 1 - i;
+        if (!net->buffers[net->tensor_buffer[op->in]].is_input)
+            touch(&lives[net->tensor_buffer[op->in]], step);
+        touch(&lives[net->tensor_buffer[op->out]], step);
+        if (op->residual >= 0)
+            touch(&lives[net->tensor_buffer[op->residual]], step);
+    }
+    for (int b = 0; b < net->n_buffers; b++)
+        if (net->buffers[b].is_output)
+            touch(&lives[b], -1);
+    size_t *offsets = mem_alloc(mem_mul((size_t)net->n_buffers, sizeof *offsets));
+    size_t total = place(net, lives, offsets);
+    for (int b = 0; b < net->n_buffers; b++)
+        net->buffers[b].grad_offset = offsets[b];
+    mem_free(offsets);
+    mem_free(lives);
+    return total;
+}
+
+/* True when these channels are untouched (the writer may overwrite); false when all were written (it must add). */
+static bool claim(const struct net *net, bool **written, int t)
+{
+    bool *w = written[net->tensor_buffer[t]] + net->tensor_channel[t];
+    int n_written = 0;
+    for (int c = 0; c < net->tensors[t].c; c++) {
+        n_written += w[c];
+        w[c] = true;
+    }
+    if (n_written != 0 && n_written != net->tensors[t].c)
+        BUG("gradient of a tensor is written in part: order the operations differently");
+    return n_written == 0;
+}
+
+static void plan_gradient_order(struct net *net)
+{
+    struct arena scratch = {0};
+    bool **written = ARENA_NEW(&scratch, bool *, (size_t)net->n_buffers);
+    for (int b = 0; b < net->n_buffers; b++) {
+        written[b] = ARENA_NEW(&scratch, bool, (size_t)net->buffers[b].c);
+        memset(written[b], net->buffers[b].is_output, (size_t)net->buffers[b].c);
+    }
+    for (int i = net->n_ops - 1; i >= 0; i--) {
+        struct op *op = &net->ops[i];
+        if (claim(net, written, op->out))
+            BUG("operation %d: nobody uses its output", i);
+        if (op->residual >= 0)
+            op->residual_overwrite = claim(net, written, op->residual);
+        op->in_overwrite = claim(net, written, op->in);
+    }
+    arena_free(&scratch);
+}
+
+static void plan_bn(struct op *op, int batch, struct arena *a)
+{
+    size_t c = (size_t)op->conv.co;
+    op->image_sums = ARENA_NEW(a, double, (size_t)batch *c * 2);
+    real **rows[] = {&op->batch_mean, &op->inv_std, &op->fold_scale, &op->fold_shift, &op->grad_a, &op->grad_b, &op->grad_c};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        *rows[i] = ARENA_NEW(a, real, c);
+}
+
+static void plan_op(struct net *net, struct op *op, struct arena *a)
+{
+    bool is_conv = op->kind == OP_CONV_BN_SILU || op->kind == OP_CONV_BIAS;
+    if (is_conv) {
+        plan_bn(op, net->batch, a);
+        size_t need_now = net->is_training ? conv_scratch_backward(&op->conv) : 0;
+        if (conv_scratch_forward(&op->conv) > need_now)
+            need_now = conv_scratch_forward(&op->conv);
+        if (need_now > net->scratch_stride)
+            net->scratch_stride = need_now;
+        if (op->weight->n > net->partial_stride)
+            net->partial_stride = op->weight->n;
+    }
+    if (op->kind == OP_MAXPOOL && net->is_training) {
+        const struct tensor *t = &net->tensors[op->out];
+        op->argmax = ARENA_NEW(a, uint8_t, (size_t)net->batch *(size_t)t->c *tensor_plane_size(t));
+    }
+}
+
+void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
+{
+    net->batch = batch;
+    net->is_training = is_training;
+    net->buffers[net->tensor_buffer[net->ops[0].in]].is_input = true;
+
+    for (int i = 0; i < net->n_ops; i++) { /* inference normalises in place; training keeps z for backward */
+        struct op *op = &net->ops[i];
+        op->z = op->out;
+        if (op->kind == OP_CONV_BN_SILU && is_training) {
+            const struct tensor t = net->tensors[op->out];
+            int b = net_buffer(net, t.c, t.h, t.w);
+            net->buffers[b].is_z = true;
+            op->z = net_view(net, b, 0, t.c);
+        }
+    }
+    net->n_data = place_data(net);
+    net->data = ARENA_NEW(a, real, net->n_data);
+    if (is_training) {
+        net->n_grads = place_grads(net);
+        net->grads = ARENA_NEW(a, real, net->n_grads);
+        plan_gradient_order(net);
+    }
+    for (int t = 0; t < net->n_tensors; t++) {
+        struct tensor *x = &net->tensors[t];
+        const struct net_buffer *b = &net->buffers[net->tensor_buffer[t]];
+        size_t plane = tensor_plane_size(x), start = (size_t)net->tensor_channel[t] * plane;
+        x->image_stride = (size_t)b->c * plane;
+        x->data = net->data + b->data_offset + start;
+        x->grad = is_training && !b->is_z && !b->is_input ? net->grads + b->grad_offset + start : NULL;
+    }
+    for (int i = 0; i < net->n_ops; i++)
+        plan_op(net, &net->ops[i], a);
+    net->scratch_stride = (net->scratch_stride + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+    int workers = net->pool ? pool_size(net->pool) : 1;
+    net->scratch = ARENA_NEW(a, real, net->scratch_stride * (size_t)workers);
+    if (is_training)
+        net->partial = ARENA_NEW(a, real, net->partial_stride * NET_GRAD_GROUPS);
+}
+
+size_t net_bytes(const struct net *net)
+{
+    int workers = net->pool ? pool_size(net->pool) : 1;
+    size_t n = net->n_data + net->n_grads + net->scratch_stride * (size_t)workers;
+    return (n + (net->is_training ? net->partial_stride * NET_GRAD_GROUPS : 0)) * sizeof(real);
+}
+
+void net_free(struct net *net)
+{
+    mem_free(net->ops);
+    mem_free(net->tensors);
+    mem_free(net->tensor_buffer);
+    mem_free(net->tensor_channel);
+    mem_free(net->buffers);
+    *net = (struct net){0};
+}
