@@ -94,6 +94,12 @@ static double class_target(struct loss *l, int image, const struct target *t, co
     return -(double)tensor_image(cls, image)[i] * (double)t->score;
 }
 
+/* A probability that underflowed to 0 is a very large loss, not an infinite one; its gradient is exact all the same. */
+static double safe_log(real p)
+{
+    return log((double)p < 1e-38 ? 1e-38 : (double)p);
+}
+
 static real clamp_distance(real v)
 {
     return v < 0 ? 0 : v > (real)LOSS_MAX_DISTANCE ? (real)LOSS_MAX_DISTANCE : v;
@@ -121,7 +127,7 @@ static void box_target(struct loss *l, int image, const struct target *t, const 
         int low = (int)goal[side];
         real weight_high = goal[side] - (real)low, weight_low = 1 - weight_high;
         sums->dfl -= (double)t->score / 4 *
-                     ((double)weight_low * log((double)p[low]) + (double)weight_high * log((double)p[low + 1]));
+                     ((double)weight_low * safe_log(p[low]) + (double)weight_high * safe_log(p[low + 1]));
         for (int j = 0; j < SPEC_REG_MAX; j++) {
             real want = j == low ? weight_low : j == low + 1 ? weight_high : 0;
             grad[(size_t)(side * SPEC_REG_MAX + j) * plane] =

@@ -1,0 +1,103 @@
+#include "train/cache.h"
+
+#include <string.h>
+
+struct job {
+    struct cache *c;
+    struct error *errors; /* [n] */
+    bool keep;
+};
+
+struct letterbox cache_letterbox(const struct cache *c, int i)
+{
+    return letterbox_plan(c->samples[i]->w, c->samples[i]->h, c->size, c->size, true);
+}
+
+/* The load rule of the reference recipe: the longer side becomes `size`, the other is rounded up. */
+static void fit(const struct image *in, int size, struct image *out)
+{
+    int longer = in->w > in->h ? in->w : in->h;
+    int w = (int)(((long)in->w * size + longer - 1) / longer), h = (int)(((long)in->h * size + longer - 1) / longer);
+    image_resize(in, w < 1 ? 1 : w, h < 1 ? 1 : h, out);
+}
+
+static bool load(const struct cache *c, int i, struct image *out, struct error *e)
+{
+    struct image raw = {0};
+    if (!image_load(c->samples[i]->path, &raw, e))
+        return false;
+    if (raw.w != c->samples[i]->w || raw.h != c->samples[i]->h) {
+        image_free(&raw);
+        return fail(e, ERR_DATA, "%s: changed while it was used", c->samples[i]->name);
+    }
+    if (c->kind == CACHE_FIT) {
+        fit(&raw, c->size, out);
+    } else {
+        struct letterbox l = cache_letterbox(c, i);
+        letterbox_apply(&l, &raw, out);
+    }
+    image_free(&raw);
+    return true;
+}
+
+static void load_item(void *ctx, int i, int worker)
+{
+    (void)worker;
+    struct job *j = ctx;
+    struct image im = {0};
+    if (!load(j->c, i, &im, &j->errors[i]))
+        return;
+    if (j->keep)
+        j->c->images[i] = im;
+    else
+        image_free(&im);
+}
+
+bool cache_open(struct cache *c, const struct dataset *d, enum dataset_part part, enum cache_kind kind, int size,
+                size_t max_bytes, struct pool *pool, struct error *e)
+{
+    *c = (struct cache){.kind = kind, .size = size};
+    c->samples = mem_alloc(mem_mul((size_t)d->n_samples + 1, sizeof *c->samples));
+    for (int i = 0; i < d->n_samples; i++)
+        if (d->samples[i].part == part)
+            c->samples[c->n++] = &d->samples[i];
+    c->images = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *c->images));
+    c->is_kept = mem_mul((size_t)c->n, (size_t)size * (size_t)size * 3) <= max_bytes;
+
+    struct job j = {.c = c, .keep = c->is_kept};
+    j.errors = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *j.errors));
+    pool_run(pool, c->n, load_item, &j);
+    bool ok = true;
+    for (int i = 0; i < c->n && ok; i++)
+        if (j.errors[i].code != ERR_NONE) {
+            *e = j.errors[i];
+            ok = false;
+        }
+    mem_free(j.errors);
+    if (!ok)
+        cache_close(c);
+    return ok;
+}
+
+void cache_close(struct cache *c)
+{
+    for (int i = 0; i < c->n; i++)
+        image_free(&c->images[i]);
+    mem_free(c->images);
+    mem_free(c->samples);
+    *c = (struct cache){0};
+}
+
+const struct image *cache_get(const struct cache *c, int i, struct image *scratch, bool *failed)
+{
+    if (c->is_kept)
+        return &c->images[i];
+    struct error e = {0};
+    image_free(scratch);
+    if (!load(c, i, scratch, &e)) {
+        *failed = true;
+        image_init(scratch, c->size, c->size);
+        memset(scratch->px, LETTERBOX_GREY, (size_t)c->size * (size_t)c->size * 3);
+    }
+    return scratch;
+}
