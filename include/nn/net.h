@@ -86,7 +86,7 @@ void net_maxpool(struct net *net, int in, int out);
 void net_upsample(struct net *net, int in, int out);
 
 /* Lays out everything for at most `batch` images. Memory is the arena's. Inference (is_training false) reuses
- * activation memory as soon as the last reader is done. */
+ * activation memory as soon as the last reader is done. a NULL: sizes only, for net_bytes; such a net cannot run. */
 void net_plan(struct net *net, int batch, bool is_training, struct arena *a);
 size_t net_bytes(const struct net *net); /* what the plan took */
 

@@ -10,17 +10,7 @@
 #include "core/json.h"
 #include "core/str.h"
 #include "image/box.h"
-
-/* One row per epoch: what metrics.csv holds. */
-struct epoch_row {
-    int epoch;                          /* 1-based */
-    float box_loss, cls_loss, dfl_loss; /* means over the epoch's batches */
-    float learning_rate;
-    bool has_metrics;                   /* validation ran after this epoch */
-    float map50, map50_95, precision, recall;
-    double seconds;                     /* of this epoch, training only */
-    float images_per_second;
-};
+#include "train/history.h"
 
 /* A held-back photo with what the model says about it and what the labels say. */
 struct report_photo {

@@ -296,9 +296,11 @@ void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
         }
     }
     net->n_data = place_data(net);
+    net->n_grads = is_training ? place_grads(net) : 0;
+    if (!a)
+        return;
     net->data = ARENA_NEW(a, real, net->n_data);
     if (is_training) {
-        net->n_grads = place_grads(net);
         net->grads = ARENA_NEW(a, real, net->n_grads);
         plan_gradient_order(net);
     }

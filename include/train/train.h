@@ -1,0 +1,63 @@
+/* Training a detector: the recipe, the loop, its checkpoints.
+ *
+ * The result is a function of (dataset, options that change weights, seed): not of threads, of time, or of whether the
+ * run was interrupted and resumed from its checkpoint. */
+#ifndef TRAIN_TRAIN_H
+#define TRAIN_TRAIN_H
+
+#include "core/thread.h"
+#include "dataset/dataset.h"
+#include "detector/map.h"
+#include "detector/model.h"
+#include "image/augment.h"
+#include "nn/kernels.h"
+#include "nn/optim.h"
+#include "train/history.h"
+
+#define TRAIN_ENGINE 1 /* rises whenever the same inputs would train to other weights: part of every version */
+
+struct train_options {
+    int epochs, batch_size;
+    int image_size; /* multiple of 32 */
+    uint64_t seed;
+    bool optimizer_auto; /* AdamW for small jobs, SGD for long ones, with the learning rate that goes with it */
+    enum optimizer optimizer;
+    double learning_rate; /* 0 = the recipe's: AdamW 0.002*5/(4+classes), SGD 0.01 */
+    double final_lr_fraction, weight_decay, momentum, warmup_epochs;
+    int close_mosaic; /* the last so many epochs train without mosaic */
+    int patience;     /* 0 = never stop early */
+    struct augment_options augment;
+
+    double deadline;              /* clock_seconds() at which to stop and checkpoint; 0 = none */
+    double checkpoint_seconds;    /* write one every so often; 0 = only when stopping */
+    const char *checkpoint_path;  /* "" or NULL = none; an existing one of the same `identity` is resumed */
+    const char *identity;         /* the version: a checkpoint of another one is refused */
+    size_t cache_bytes;           /* bound for decoded images kept in memory; 0 = a quarter of physical memory */
+};
+
+enum train_end { TRAIN_DONE, TRAIN_PATIENCE, TRAIN_STOPPED, TRAIN_DEADLINE };
+
+struct train_result {
+    enum train_end end;
+    const real *best_weights; /* [n_total] EMA after the best epoch; in the arena */
+    const real *last_weights; /* = model->params.ema */
+    int best_epoch;           /* 1-based; 0 = no epoch was finished */
+    struct metrics best, last; /* on the validation part, EMA weights */
+    struct metrics best_strict; /* the same by the other AP rule */
+    struct epoch_row *rows;   /* [n_rows], in the arena */
+    int n_rows;
+    double seconds;           /* training and validation, all jobs */
+    float images_per_second;  /* median over epochs, training only */
+    int jobs;                 /* 1 + number of resumes */
+};
+
+/* Trains m (made for training; initialised, perhaps from other weights) on d. Failures: ERR_DATA (an image cannot be
+ * decoded), ERR_DIVERGED (loss not finite: names epoch and batch), ERR_INTERNAL (checkpoint cannot be written).
+ * A stop signal or the deadline is no failure: the checkpoint is written and out->end says so. */
+MUST_CHECK bool train_run(const struct train_options *o, const struct dataset *d, struct model *m, const struct kernels *k,
+                          struct pool *pool, struct arena *a, struct train_result *out, struct error *e);
+
+/* Bytes that training will take, before anything is allocated; for a refusal instead of a kill. */
+size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m, int n_threads);
+
+#endif

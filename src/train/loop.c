@@ -1,0 +1,389 @@
+/* The training loop. One epoch: batches (fill, forward, loss, backward, perhaps an optimizer step), then validation on
+ * the EMA weights. All state that outlives a batch is in struct train_state, so it can stop after any batch. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/stop.h"
+#include "detector/loss.h"
+#include "nn/schedule.h"
+#include "train/batch.h"
+#include "train/evaluate.h"
+#include "train/progress.h"
+#include "train/state.h"
+#include "train/train.h"
+
+#define MAX_GRAD_NORM 10.0
+#define NOMINAL_BATCH 64          /* the reference recipe accumulates small batches up to this one */
+#define MANY_UPDATES 10000        /* from here on SGD; below it AdamW learns faster */
+#define SGD_LEARNING_RATE 0.01
+#define SGD_WARMUP_MOMENTUM 0.8
+#define EVALUATE_BATCH 16
+
+struct trainer {
+    const struct train_options *o;
+    struct model *m;
+    const struct kernels *k;
+    struct pool *pool;
+    struct arena work; /* networks and batches: freed when training ends */
+    struct cache train_images, val_images;
+    struct detector d;
+    struct loss *loss;
+    struct predictor predictor;
+    struct batch batch;
+    struct schedule schedule;
+    enum optimizer optimizer;
+    struct train_state s;
+    struct progress progress;
+    double last_saved, job_started, seconds_before;
+    struct metrics best, last, best_strict;
+};
+
+static void choose_optimizer(struct trainer *t)
+{
+    const struct train_options *o = t->o;
+    int n = t->train_images.n, batches = (n + o->batch_size - 1) / o->batch_size;
+    int nominal = o->batch_size > NOMINAL_BATCH ? o->batch_size : NOMINAL_BATCH;
+    long updates = (long)((n + nominal - 1) / nominal) * o->epochs;
+    t->optimizer = o->optimizer;
+    if (o->optimizer_auto)
+        t->optimizer = updates > MANY_UPDATES ? OPTIMIZER_SGD : OPTIMIZER_ADAMW;
+    bool sgd = t->optimizer == OPTIMIZER_SGD;
+    double lr = o->learning_rate;
+    if (lr <= 0)
+        lr = sgd ? SGD_LEARNING_RATE : round(0.002 * 5 / (4 + t->m->spec.n_classes) * 1e6) / 1e6;
+    double momentum = o->optimizer_auto ? 0.9 : o->momentum;
+    t->schedule = (struct schedule){
+        .epochs = o->epochs,
+        .batches_per_epoch = batches,
+        .batch_size = o->batch_size,
+        .nominal_batch = nominal,
+        .lr = lr,
+        .final_fraction = o->final_lr_fraction,
+        .momentum = momentum,
+        .warmup_iterations = schedule_warmup(o->warmup_epochs, batches, o->epochs),
+        .warmup_bias_lr = sgd && !o->optimizer_auto ? 0.1 : 0,
+        .warmup_momentum = sgd ? SGD_WARMUP_MOMENTUM : momentum,
+    };
+}
+
+static size_t cache_bound(const struct train_options *o)
+{
+    if (o->cache_bytes)
+        return o->cache_bytes;
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page : (size_t)1 << 30;
+}
+
+static bool open_images(struct trainer *t, const struct dataset *d, struct error *e)
+{
+    double from = clock_seconds();
+    if (!cache_open(&t->train_images, d, PART_TRAIN, CACHE_FIT, t->o->image_size, cache_bound(t->o), t->pool, e) ||
+        !cache_open(&t->val_images, d, PART_VAL, CACHE_LETTERBOX, t->o->image_size, cache_bound(t->o), t->pool, e))
+        return false;
+    if (t->train_images.n == 0 || t->val_images.n == 0)
+        return fail(e, ERR_DATA, "the dataset has %d training and %d validation images: both are needed", t->train_images.n,
+                    t->val_images.n);
+    log_info("decoded %d training and %d validation images in %.1f s%s", t->train_images.n, t->val_images.n,
+             clock_seconds() - from, t->train_images.is_kept ? "" : "; they do not fit in memory and are decoded again at every use");
+    return true;
+}
+
+static void open_networks(struct trainer *t, struct arena *a)
+{
+    struct model *m = t->m;
+    detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->batch_size, true, &t->work);
+    t->loss = loss_open(&t->d, &t->work);
+    predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH, &t->work);
+    batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool, &t->work);
+    t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1};
+    t->s.rows = ARENA_NEW(a, struct epoch_row, (size_t)t->o->epochs);
+    t->s.best = ARENA_NEW(a, real, m->params.n_total);
+}
+
+static bool has_checkpoint(const struct train_options *o)
+{
+    return o->checkpoint_path && *o->checkpoint_path;
+}
+
+static bool resume(struct trainer *t, struct error *e)
+{
+    bool found = false;
+    if (!has_checkpoint(t->o))
+        return true;
+    struct error why = {0};
+    if (!state_load(t->o->checkpoint_path, t->o->identity, &t->s, &t->m->params, t->o->epochs, &found, &why)) {
+        if (why.code != ERR_DATA) {
+            *e = why;
+            return false;
+        }
+        log_warning("%s; training starts from the beginning", why.message);
+        return true;
+    }
+    if (found) {
+        t->s.jobs++;
+        log_info("resumed from the checkpoint at epoch %d, batch %d of %d (job %d)", t->s.epoch + 1, t->s.batch,
+                 t->schedule.batches_per_epoch, t->s.jobs);
+    }
+    return true;
+}
+
+static bool save(struct trainer *t, struct error *e)
+{
+    if (!has_checkpoint(t->o))
+        return true;
+    t->s.seconds = t->seconds_before + clock_seconds() - t->job_started;
+    t->last_saved = clock_seconds();
+    return state_save(t->o->checkpoint_path, t->o->identity, &t->s, &t->m->params, e);
+}
+
+/* ---- one batch --------------------------------------------------------------------------------------------------- */
+
+static void optimizer_step(struct trainer *t, const struct schedule_point *at)
+{
+    struct param_set *p = &t->m->params;
+    t->s.updates++;
+    struct optim_step step = {
+        .kind = t->optimizer,
+        .lr = at->lr,
+        .bias_lr = at->bias_lr,
+        .momentum = at->momentum,
+        .weight_decay = t->o->weight_decay * (double)(t->o->batch_size * at->accumulate) / t->schedule.nominal_batch,
+        .max_grad_norm = MAX_GRAD_NORM,
+        .step = t->s.updates,
+    };
+    optim_update(t->k, t->pool, p, &step);
+    memset(p->grad, 0, p->n_trainable * sizeof *p->grad);
+    optim_ema(t->k, t->pool, p, t->s.updates);
+    t->s.last_step = t->s.iteration;
+}
+
+static bool train_batch(struct trainer *t, int index, struct error *e)
+{
+    int first = index * t->o->batch_size, n = t->train_images.n - first;
+    if (n > t->o->batch_size)
+        n = t->o->batch_size;
+    if (!batch_fill(&t->batch, first, n))
+        return fail(e, ERR_DATA, "an image of the dataset vanished or changed while it was used: run again");
+    detector_load(&t->d, (const uint8_t *const *)t->batch.pixels, n);
+    net_forward(&t->d.net, t->m->params.data, n, true);
+    loss_assign(t->loss, (const struct label *const *)t->batch.labels, t->batch.n_labels, n);
+    struct loss_result r;
+    loss_gradients(t->loss, n, &r);
+    if (!isfinite(r.total))
+        return fail(e, ERR_DIVERGED,
+                    "training diverged: the loss is not finite in epoch %d, batch %d: lower learning-rate or raise warmup-epochs",
+                    t->s.epoch + 1, index + 1);
+    net_backward(&t->d.net, n);
+
+    struct schedule_point at = schedule_at(&t->schedule, t->s.epoch, t->s.iteration);
+    if (t->s.iteration - t->s.last_step >= at.accumulate)
+        optimizer_step(t, &at);
+    t->s.iteration++;
+    t->s.batch = index + 1;
+    t->s.loss_sums[0] += r.box;
+    t->s.loss_sums[1] += r.cls;
+    t->s.loss_sums[2] += r.dfl;
+    double elapsed = t->s.epoch_seconds + 1e-9;
+    progress_batch(&t->progress, t->s.epoch, index + 1, r.box + r.cls + r.dfl, (double)(first + n) / elapsed);
+    return true;
+}
+
+/* ---- one epoch --------------------------------------------------------------------------------------------------- */
+
+static enum train_end why_stop(const struct trainer *t)
+{
+    if (stop_requested())
+        return TRAIN_STOPPED;
+    return t->o->deadline > 0 && clock_seconds() >= t->o->deadline ? TRAIN_DEADLINE : TRAIN_DONE;
+}
+
+static bool run_batches(struct trainer *t, enum train_end *end, struct error *e)
+{
+    batch_begin_epoch(&t->batch, t->s.epoch, t->s.epoch < t->o->epochs - t->o->close_mosaic);
+    while (t->s.batch < t->schedule.batches_per_epoch) {
+        double from = clock_seconds();
+        if (!train_batch(t, t->s.batch, e))
+            return false;
+        t->s.epoch_seconds += clock_seconds() - from;
+        *end = why_stop(t);
+        if (*end != TRAIN_DONE)
+            return true;
+        if (t->o->checkpoint_seconds > 0 && clock_seconds() - t->last_saved >= t->o->checkpoint_seconds && !save(t, e))
+            return false;
+    }
+    return true;
+}
+
+static void close_epoch(struct trainer *t, struct arena *a)
+{
+    struct train_state *s = &t->s;
+    float batches = (float)t->schedule.batches_per_epoch;
+    struct epoch_row *row = &s->rows[s->n_rows++];
+    *row = (struct epoch_row){
+        .epoch = s->epoch + 1,
+        .box_loss = (float)s->loss_sums[0] / batches,
+        .cls_loss = (float)s->loss_sums[1] / batches,
+        .dfl_loss = (float)s->loss_sums[2] / batches,
+        .learning_rate = (float)schedule_at(&t->schedule, s->epoch, s->iteration).lr,
+        .has_metrics = true,
+        .map50 = (float)t->last.map50,
+        .map50_95 = (float)t->last.map50_95,
+        .precision = (float)t->last.precision,
+        .recall = (float)t->last.recall,
+        .seconds = s->epoch_seconds,
+        .images_per_second = (float)(t->train_images.n / (s->epoch_seconds + 1e-9)),
+    };
+    (void)a;
+    bool is_best = evaluate_fitness(&t->last) >= s->best_fitness;
+    if (is_best) {
+        s->best_fitness = evaluate_fitness(&t->last);
+        s->best_epoch = s->epoch + 1;
+        memcpy(s->best, t->m->params.ema, t->m->params.n_total * sizeof(real));
+    }
+    s->epoch++;
+    s->batch = 0;
+    memset(s->loss_sums, 0, sizeof s->loss_sums);
+    s->epoch_seconds = 0;
+    double spent = clock_seconds() - t->progress.started;
+    long here = (long)s->epoch * t->schedule.batches_per_epoch - t->progress.batches_at_start;
+    long left = (long)(t->o->epochs - s->epoch) * t->schedule.batches_per_epoch;
+    progress_epoch(&t->progress, row, here > 0 ? spent / (double)here * (double)left : 0, is_best);
+}
+
+static bool run_epochs(struct trainer *t, enum train_end *end, struct error *e)
+{
+    *end = TRAIN_DONE;
+    while (t->s.epoch < t->o->epochs) {
+        if (t->o->patience > 0 && t->s.best_epoch > 0 && t->s.epoch - t->s.best_epoch >= t->o->patience) {
+            *end = TRAIN_PATIENCE;
+            return true;
+        }
+        if (!run_batches(t, end, e))
+            return false;
+        if (*end != TRAIN_DONE)
+            return true;
+        struct arena rows = {0};
+        bool whole = evaluate(&t->predictor, t->m->params.ema, &t->val_images, &rows, &t->last, NULL);
+        if (whole)
+            close_epoch(t, &rows);
+        arena_free(&rows);
+        *end = why_stop(t);
+        if (*end != TRAIN_DONE && (!whole || t->s.epoch < t->o->epochs))
+            return true;
+        *end = TRAIN_DONE;
+    }
+    return true;
+}
+
+/* ---- all --------------------------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static float median_speed(const struct train_state *s)
+{
+    if (s->n_rows == 0)
+        return 0;
+    float *v = mem_alloc(mem_mul((size_t)s->n_rows, sizeof *v));
+    for (int i = 0; i < s->n_rows; i++)
+        v[i] = s->rows[i].images_per_second;
+    qsort(v, (size_t)s->n_rows, sizeof *v, by_value);
+    float median = v[s->n_rows / 2];
+    mem_free(v);
+    return median;
+}
+
+/* The figures of the result are measured afresh on the weights that it hands out. */
+static void measure_result(struct trainer *t, struct arena *a, struct train_result *out)
+{
+    if (t->s.best_epoch == 0)
+        return;
+    evaluate(&t->predictor, t->s.best, &t->val_images, a, &out->best, &out->best_strict);
+    evaluate(&t->predictor, t->m->params.ema, &t->val_images, a, &out->last, NULL);
+}
+
+static void close_trainer(struct trainer *t)
+{
+    log_status("%s", "");
+    batch_close(&t->batch);
+    loss_close(t->loss);
+    predictor_close(&t->predictor);
+    detector_free(&t->d);
+    cache_close(&t->train_images);
+    cache_close(&t->val_images);
+    arena_free(&t->work);
+}
+
+static void describe(const struct trainer *t)
+{
+    const struct schedule *s = &t->schedule;
+    log_info("training YOLOv8%c for %d epochs of %d batches at %d px: %s, learning rate %g, %d warm-up iterations, %s kernels, %d "
+             "threads, %.0f MB",
+             t->m->spec.scale, t->o->epochs, s->batches_per_epoch, t->o->image_size,
+             t->optimizer == OPTIMIZER_SGD ? "SGD" : "AdamW", s->lr, s->warmup_iterations, t->k->name,
+             t->pool ? pool_size(t->pool) : 1, (double)(net_bytes(&t->d.net) + net_bytes(&t->predictor.d.net)) / 1e6);
+}
+
+bool train_run(const struct train_options *o, const struct dataset *d, struct model *m, const struct kernels *k, struct pool *pool,
+               struct arena *a, struct train_result *out, struct error *e)
+{
+    struct trainer t = {.o = o, .m = m, .k = k, .pool = pool};
+    *out = (struct train_result){0};
+    bool ok = open_images(&t, d, e);
+    if (!ok)
+        goto done;
+    choose_optimizer(&t);
+    open_networks(&t, a);
+    describe(&t);
+    ok = resume(&t, e);
+    if (!ok)
+        goto done;
+    t.seconds_before = t.s.seconds;
+    t.job_started = t.last_saved = clock_seconds();
+    t.progress = (struct progress){.epochs = o->epochs,
+                                   .batches = t.schedule.batches_per_epoch,
+                                   .started = t.job_started,
+                                   .batches_at_start = (long)t.s.epoch * t.schedule.batches_per_epoch + t.s.batch};
+    ok = run_epochs(&t, &out->end, e);
+    if (!ok)
+        goto done;
+    bool is_finished = out->end == TRAIN_DONE || out->end == TRAIN_PATIENCE;
+    if (!is_finished)
+        ok = save(&t, e);
+    else
+        measure_result(&t, a, out);
+    out->best_weights = t.s.best;
+    out->last_weights = m->params.ema;
+    out->best_epoch = t.s.best_epoch;
+    out->rows = t.s.rows;
+    out->n_rows = t.s.n_rows;
+    out->seconds = t.seconds_before + clock_seconds() - t.job_started;
+    out->images_per_second = median_speed(&t.s);
+    out->jobs = t.s.jobs;
+done:
+    close_trainer(&t);
+    return ok;
+}
+
+size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m, int n_threads)
+{
+    (void)n_threads;
+    size_t n_train = (size_t)d->n_train, size = (size_t)o->image_size, cache = n_train * size * size * 3;
+    size_t total = m->params.n_total * sizeof(real) * 6;
+    total += cache < cache_bound(o) ? cache : 0;
+    struct detector det;
+    struct param_set params = m->params;
+    for (int training = 0; training < 2; training++) {
+        detector_build(&det, &m->spec, &params, NULL, NULL, o->image_size, training ? o->batch_size : EVALUATE_BATCH, training, NULL);
+        total += net_bytes(&det.net);
+        detector_free(&det);
+    }
+    return total;
+}
