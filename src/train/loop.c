@@ -36,6 +36,7 @@ struct trainer {
     struct batch batch;
     struct schedule schedule;
     enum optimizer optimizer;
+    double weight_decay;
     struct train_state s;
     struct progress progress;
     double last_saved, job_started, seconds_before;
@@ -56,6 +57,7 @@ static void choose_optimizer(struct trainer *t)
     if (lr <= 0)
         lr = sgd ? SGD_LEARNING_RATE : round(0.002 * 5 / (4 + t->m->spec.n_classes) * 1e6) / 1e6;
     double momentum = o->optimizer_auto ? 0.9 : o->momentum;
+    t->weight_decay = o->weight_decay * o->batch_size * round((double)nominal / o->batch_size) / nominal;
     t->schedule = (struct schedule){
         .epochs = o->epochs,
         .batches_per_epoch = batches,
@@ -151,7 +153,7 @@ static void optimizer_step(struct trainer *t, const struct schedule_point *at)
         .lr = at->lr,
         .bias_lr = at->bias_lr,
         .momentum = at->momentum,
-        .weight_decay = t->o->weight_decay * (double)(t->o->batch_size * at->accumulate) / t->schedule.nominal_batch,
+        .weight_decay = t->weight_decay,
         .max_grad_norm = MAX_GRAD_NORM,
         .step = t->s.updates,
     };
