@@ -31,8 +31,7 @@ static void fill(float *p, size_t n, float low, float high, unsigned index)
 static float *guarded(float *block, const float *start, size_t n)
 {
     for (size_t i = 0; i < n + 2 * GUARD; i++)
-        block[i] = GUARD_VALUE;
-    memcpy(block + GUARD, start, n * sizeof *start);
+        block[i] = i < GUARD || i >= n + GUARD ? GUARD_VALUE : start[i - GUARD];
     return block + GUARD;
 }
 

@@ -225,13 +225,19 @@ static void ema(size_t n, float keep, const float *restrict p, float *restrict a
         average[i] = keep * average[i] + rest * p[i];
 }
 
-/* One row of one tap: where the input row lies inside the image, a shifted (strided) copy with zero borders. */
-static inline void im2col_row(const float *x, int iw, int ow, int stride, int shift, float *col)
+/* Output columns [first, last) read input column ox*stride + shift inside the image. */
+static inline void columns_inside(const struct conv_shape *s, int shift, int *first, int *last)
 {
-    int first = shift < 0 ? (-shift + stride - 1) / stride : 0;
-    int last = (iw - 1 - shift) / stride + 1; /* first ox whose input column is beyond the right edge */
-    if (last > ow)
-        last = ow;
+    *first = shift < 0 ? (-shift + s->stride - 1) / s->stride : 0;
+    *last = s->iw - 1 < shift ? 0 : (s->iw - 1 - shift) / s->stride + 1;
+    *last = *last > s->ow ? s->ow : *last < *first ? *first : *last;
+}
+
+/* One row of one tap: a shifted (strided) copy with zero borders. */
+static inline void im2col_row(const struct conv_shape *s, const float *x, int shift, float *col)
+{
+    int first, last, ow = s->ow, stride = s->stride;
+    columns_inside(s, shift, &first, &last);
     for (int ox = 0; ox < first; ox++)
         col[ox] = 0;
     if (stride == 1)
@@ -254,7 +260,7 @@ static void im2col(const struct conv_shape *s, const float *x, int row0, int n_r
                     if (y < 0 || y >= s->ih)
                         memset(col, 0, (size_t)s->ow * sizeof *col);
                     else
-                        im2col_row(x + ((size_t)ci * s->ih + y) * s->iw, s->iw, s->ow, s->stride, kx - pad, col);
+                        im2col_row(s, x + ((size_t)ci * s->ih + y) * s->iw, kx - pad, col);
                 }
 }
 
@@ -269,10 +275,8 @@ static void col2im(const struct conv_shape *s, const float *col, int row0, int n
                     if (y < 0 || y >= s->ih)
                         continue;
                     float *row = dx + ((size_t)ci * s->ih + y) * s->iw;
-                    int first = shift < 0 ? (-shift + s->stride - 1) / s->stride : 0;
-                    int last = (s->iw - 1 - shift) / s->stride + 1;
-                    if (last > s->ow)
-                        last = s->ow;
+                    int first, last;
+                    columns_inside(s, shift, &first, &last);
                     if (s->stride == 1)
                         add(row + first + shift, col + first, (size_t)(last - first));
                     else

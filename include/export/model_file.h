@@ -1,0 +1,24 @@
+/* A model as a safetensors file: weights under their usual names, and the metadata that makes the file enough by itself
+ * (format, scale, class names, input size, version). */
+#ifndef EXPORT_MODEL_FILE_H
+#define EXPORT_MODEL_FILE_H
+
+#include "detector/model.h"
+
+struct model_file_info {
+    const char *version, *dataset_checksum; /* "" = left out */
+};
+
+/* weights: [params.n_total], e.g. the best epoch's EMA. Atomic. ERR_DIVERGED when a value is not finite. */
+MUST_CHECK bool model_save(const char *path, const struct model *m, const real *weights, const struct model_file_info *info,
+                           struct error *e);
+
+/* Reads a file that model_save (or anyone with the same names and metadata) wrote; weights land in params.data.
+ * ERR_CONFIG: cannot be read. ERR_DATA: not such a file, a tensor is missing or has another shape. */
+MUST_CHECK bool model_load(const char *path, struct arena *a, struct model *out, struct error *e);
+
+/* Fine-tuning: copies every tensor whose name and shape match into m (data and ema), leaves the others fresh, and
+ * counts both. ERR_DATA when nothing at all matches. */
+MUST_CHECK bool model_init_from(const char *path, struct model *m, int *n_taken, int *n_left, struct error *e);
+
+#endif

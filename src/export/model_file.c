@@ -1,0 +1,154 @@
+#include "export/model_file.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+#include "export/safetensors.h"
+
+#define MODEL_MAX_BYTES ((size_t)2 << 30)
+
+static char *names_json(const struct model *m, struct arena *a)
+{
+    struct json *list = json_new_array();
+    struct str_buf text = STR_BUF(4 << 20);
+    for (int i = 0; i < m->spec.n_classes; i++)
+        json_append(list, json_new_string(m->class_names[i]));
+    json_write(list, false, &text);
+    char *out = str_dup(a, str_buf_view(&text));
+    str_buf_free(&text);
+    json_free(list);
+    return out;
+}
+
+bool model_save(const char *path, const struct model *m, const real *weights, const struct model_file_info *info, struct error *e)
+{
+    for (size_t i = 0; i < m->params.n_total; i++)
+        if (!isfinite(weights[i]))
+            return fail(e, ERR_DIVERGED, "the weights are not finite: nothing was written to %s", path);
+    struct arena a = {0};
+    struct st_tensor *tensors = ARENA_NEW(&a, struct st_tensor, (size_t)m->params.n_items);
+    for (int i = 0; i < m->params.n_items; i++) {
+        const struct param *p = &m->params.items[i];
+        tensors[i] = (struct st_tensor){.name = p->name, .n_dims = p->n_dims, .data = weights + p->offset, .n = p->n};
+        for (int d = 0; d < 4; d++)
+            tensors[i].dims[d] = p->dims[d];
+    }
+    struct st_meta meta[8] = {
+        {"format", "pt"}, /* what readers of this field expect: row-major, PyTorch's names */
+        {"task", "detect"},
+        {"scale", arena_printf(&a, "yolov8%c", m->spec.scale)},
+        {"names", names_json(m, &a)},
+        {"stride", "32"},
+        {"imgsz", arena_printf(&a, "%d", m->image_size)},
+    };
+    size_t n_meta = 6;
+    if (*info->version)
+        meta[n_meta++] = (struct st_meta){"retrain.version", info->version};
+    if (*info->dataset_checksum)
+        meta[n_meta++] = (struct st_meta){"retrain.dataset", info->dataset_checksum};
+    struct st_file f = {.tensors = tensors, .n_tensors = (size_t)m->params.n_items, .meta = meta, .n_meta = n_meta};
+    bool ok = safetensors_write(path, &f, e);
+    arena_free(&a);
+    return ok;
+}
+
+static bool read_file(const char *path, struct arena *a, struct st_file *f, struct error *e)
+{
+    struct str bytes;
+    if (!fs_read_file(path, MODEL_MAX_BYTES, a, &bytes, e)) {
+        e->code = ERR_CONFIG;
+        return false;
+    }
+    return safetensors_parse(bytes, path, a, f, e);
+}
+
+static bool same_shape(const struct param *p, const struct st_tensor *t)
+{
+    if (t->n != p->n || t->n_dims != p->n_dims)
+        return false;
+    for (int d = 0; d < p->n_dims; d++)
+        if (t->dims[d] != p->dims[d])
+            return false;
+    return true;
+}
+
+static bool parse_names(const char *text, const char *path, struct arena *a, const char *const **out, int *n, struct error *e)
+{
+    struct json *list;
+    if (!json_parse(str_of(text), "names", &list, e))
+        return fail_in(e, "%s", path);
+    *n = (int)json_len(list);
+    const char **names = ARENA_NEW(a, const char *, (size_t)*n);
+    for (int i = 0; i < *n; i++)
+        names[i] = arena_strdup(a, json_string(json_at(list, (size_t)i), "?"));
+    json_free(list);
+    *out = names;
+    return true;
+}
+
+/* "yolov8n" or "n". */
+static char scale_of(const char *text)
+{
+    return *text ? text[strlen(text) - 1] : '?';
+}
+
+static bool load(const char *path, const struct st_file *f, struct arena *a, struct model *out, struct error *e)
+{
+    const char *names_text = safetensors_meta(f, "names"), *scale = safetensors_meta(f, "scale"), *size = safetensors_meta(f, "imgsz");
+    if (!names_text || !scale || !size)
+        return fail(e, ERR_DATA, "%s: lacks the metadata names, scale or imgsz: not a model that retrain wrote", path);
+    int64_t pixels;
+    if (!str_to_int64(str_of(size), &pixels) || pixels < 32 || pixels > 8192 || pixels % 32 != 0)
+        return fail(e, ERR_DATA, "%s: imgsz '%s' is not a multiple of 32", path, size);
+    const char *const *names;
+    int n_names;
+    struct spec spec;
+    if (!parse_names(names_text, path, a, &names, &n_names, e))
+        return false;
+    if (!spec_build(scale_of(scale), n_names, &spec, e))
+        return fail_in(e, "%s", path);
+    model_make(&spec, names, (int)pixels, false, a, out);
+    for (int i = 0; i < out->params.n_items; i++) {
+        const struct param *p = &out->params.items[i];
+        const struct st_tensor *t = safetensors_find(f, p->name);
+        if (!t || !same_shape(p, t))
+            return fail(e, ERR_DATA, "%s: tensor %s is missing or has another shape", path, p->name);
+        memcpy(out->params.data + p->offset, t->data, p->n * sizeof(real));
+    }
+    return true;
+}
+
+bool model_load(const char *path, struct arena *a, struct model *out, struct error *e)
+{
+    struct arena file = {0};
+    struct st_file f;
+    bool ok = read_file(path, &file, &f, e) && load(path, &f, a, out, e);
+    arena_free(&file);
+    return ok;
+}
+
+bool model_init_from(const char *path, struct model *m, int *n_taken, int *n_left, struct error *e)
+{
+    struct arena file = {0};
+    struct st_file f;
+    *n_taken = *n_left = 0;
+    bool ok = read_file(path, &file, &f, e);
+    for (int i = 0; ok && i < m->params.n_items; i++) {
+        const struct param *p = &m->params.items[i];
+        const struct st_tensor *t = safetensors_find(&f, p->name);
+        if (!t || !same_shape(p, t)) {
+            (*n_left)++;
+            continue;
+        }
+        (*n_taken)++;
+        memcpy(m->params.data + p->offset, t->data, p->n * sizeof(real));
+        if (m->params.ema)
+            memcpy(m->params.ema + p->offset, t->data, p->n * sizeof(real));
+    }
+    if (ok && *n_taken == 0)
+        ok = fail(e, ERR_DATA, "%s: none of its tensors fits this model (scale %c)", path, m->spec.scale);
+    arena_free(&file);
+    return ok;
+}
