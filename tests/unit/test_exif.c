@@ -15,7 +15,10 @@ static const struct {
     size_t n;
     int wanted;
 } cases[] = {
-#define CASE(name, bytes, wanted) {name, bytes, sizeof(bytes) - 1, wanted}
+#define CASE(name, bytes, wanted)                                                                                      \
+    {                                                                                                                  \
+        name, bytes, sizeof(bytes) - 1, wanted                                                                         \
+    }
     CASE("big endian 6", BIG "\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0", 6),
     CASE("little endian 6", LITTLE "\1\0\x12\x01\3\0\1\0\0\0\6\0\0\0", 6),
     CASE("little endian 8", LITTLE "\1\0\x12\x01\3\0\1\0\0\0\x08\0\0\0", 8),

@@ -24,7 +24,7 @@ static double reference(const struct image *im, int w, int h, int x, int y, int 
     double v = fmin(fmax((y + 0.5) * im->h / h - 0.5, 0), im->h - 1);
     int x0 = (int)u, y0 = (int)v, x1 = x0 + 1 < im->w ? x0 + 1 : x0, y1 = y0 + 1 < im->h ? y0 + 1 : y0;
     double fx = u - x0, fy = v - y0;
-#define AT(a, b) im->px[((size_t)(b) * im->w + (a)) * 3 + k]
+#define AT(a, b) im->px[((size_t)(b)*im->w + (a)) * 3 + k]
     return (AT(x0, y0) * (1 - fx) + AT(x1, y0) * fx) * (1 - fy) + (AT(x0, y1) * (1 - fx) + AT(x1, y1) * fx) * fy;
 }
 
