@@ -31,6 +31,9 @@ $(B)/src/nn/kernels/ref.o: CFLAGS_ISA := -O2
 # stb shifts signed numbers left, which UBSan reports; every compiler does what stb means. Their file, their idiom.
 build/asan/src/image/decode.o: CFLAGS_ISA := -fno-sanitize=shift
 
+# The option table belongs to the action; the pipeline makes its parser and its pages from it.
+$(B)/src/pipeline/options.o: CPPFLAGS += -Iaction
+
 UNIT := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT:%.c=$(B)/%)
 GRAD := $(sort $(wildcard tests/grad/test_*.c))
@@ -60,8 +63,10 @@ $(B)/retrain: $(B)/action/main.o $(LIB)
 	$(CC) $(CFLAGS_V) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 $(BIN): build/release/retrain
 	@cp $< $@
+ifneq ($(V),release)
 build/release/retrain:
 	@$(MAKE) --no-print-directory V=release build/release/retrain
+endif
 endif
 
 # One test file is one program; it prints TAP.

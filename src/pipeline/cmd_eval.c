@@ -1,0 +1,65 @@
+/* Measures a model file on the held-back images: a table for people, one JSON object with --log-format json. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "pipeline/stages.h"
+
+static void print_table(const struct loaded *m, const struct metrics *r)
+{
+    printf("  %-24s %7s %8s %9s %7s %7s\n", "class", "mAP50", "mAP50-95", "precision", "recall", "boxes");
+    printf("  %-24s %7.4f %8.4f %9.4f %7.4f %7s\n", "all", r->map50, r->map50_95, r->precision, r->recall, "");
+    for (int i = 0; i < r->n_classes; i++) {
+        const struct class_metrics *c = &r->per_class[i];
+        char name[25];
+        size_t n = 0;
+        for (const char *p = m->class_names[i]; *p && n + 1 < sizeof name; p++)
+            name[n++] = (unsigned char)*p < ' ' ? '?' : *p;
+        name[n] = '\0';
+        printf("  %-24s %7.4f %8.4f %9.4f %7.4f %7ld\n", name, c->map50, c->map50_95, c->precision, c->recall, c->n_boxes);
+    }
+}
+
+static void print_json(const struct loaded *m, const struct metrics *r)
+{
+    struct json *root = json_new_object(), *classes = json_new_array();
+    struct str_buf text = STR_BUF(4u << 20);
+    json_set(root, "map50", json_new_number(r->map50));
+    json_set(root, "map50_95", json_new_number(r->map50_95));
+    json_set(root, "precision", json_new_number(r->precision));
+    json_set(root, "recall", json_new_number(r->recall));
+    json_set(root, "images", json_new_int(r->n_images));
+    for (int i = 0; i < r->n_classes; i++) {
+        struct json *row = json_new_object();
+        json_set(row, "name", json_new_string(m->class_names[i]));
+        json_set(row, "map50", json_new_number(r->per_class[i].map50));
+        json_set(row, "map50_95", json_new_number(r->per_class[i].map50_95));
+        json_set(row, "boxes", json_new_int(r->per_class[i].n_boxes));
+        json_append(classes, row);
+    }
+    json_set(root, "per_class", classes);
+    json_write(root, false, &text);
+    printf("%s\n", str_buf_text(&text));
+    str_buf_free(&text);
+    json_free(root);
+}
+
+/* The held-back images count, defects of the training part do not matter here. */
+bool cmd_eval(struct job *j, struct error *e)
+{
+    struct loaded m = {0};
+    struct metrics r = {0};
+    const char *path = config_path(j->config, j->arena, j->config->arguments[0]);
+    if (!job_scan(j, e))
+        return false;
+    job_log_defects(j, 20);
+    if (!job_accept_dataset(j, e))
+        return false;
+    bool ok = stage_load(j, path, &m, e) && stage_measure(j, &m, &r, e);
+    if (ok && !strcmp(j->config->log_format, "json"))
+        print_json(&m, &r);
+    else if (ok)
+        print_table(&m, &r);
+    stage_unload(&m);
+    return ok;
+}

@@ -1,0 +1,32 @@
+/* What `run` would do and why. Writes nothing: not to the store, not to the workspace. */
+#include <stdio.h>
+
+#include "core/log.h"
+#include "pipeline/job.h"
+
+bool cmd_plan(struct job *j, struct error *e)
+{
+    const struct config *c = j->config;
+    bool is_published = false;
+    char why[320] = "a smoke run asks no store";
+    if (!job_version(j, e))
+        return false;
+    if (job_is_untrusted(j)) {
+        j->headline = "run would only check the dataset: a pull request from a fork gets no credentials";
+    } else if (!c->smoke && !job_find(j, &is_published, why, e)) {
+        return false;
+    } else if (is_published && !c->force) {
+        j->headline = arena_printf(j->arena, "run would skip: %s", why);
+    } else {
+        if (!job_scan(j, e))
+            return false;
+        job_log_defects(j, 20);
+        if (!job_accept_dataset(j, e))
+            return false;
+        j->headline = arena_printf(j->arena, "run would train: %s%s; %d epochs on %d images at %d px, %d threads", why,
+                                   is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train, c->image_size, c->threads);
+    }
+    j->outputs.status = "planned";
+    printf("%s\n", j->headline);
+    return true;
+}

@@ -1,0 +1,232 @@
+#include "pipeline/job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/fs.h"
+#include "core/log.h"
+#include "core/stop.h"
+
+/* Kept back from the host's own job limit for the last checkpoint, its upload and the outputs. */
+#define RESERVE_SECONDS 120.0
+/* A job that seems older than GitHub's longest one was not timed right: fall back to the process's own start. */
+#define OLDEST_JOB_SECONDS (5 * 24 * 3600.0)
+
+enum { SMOKE_TRAIN = 16, SMOKE_VAL = 8 };
+
+bool job_open_store(struct job *j, struct error *e)
+{
+    const struct config *c = j->config;
+    struct store_options o = {
+        .url = c->store,
+        .workspace = c->workspace,
+        .endpoint_url = c->endpoint_url,
+        .region = c->region,
+        .addressing_style = c->addressing_style,
+        .role_to_assume = c->role_to_assume,
+        .audience = c->audience,
+        .getenv = j->host->getenv,
+    };
+    enum store_found found;
+    if (!store_open(&o, &j->store, e))
+        return false;
+    return publish_latest(j->store, &found, &j->latest, e);
+}
+
+bool job_version(struct job *j, struct error *e)
+{
+    if (!dataset_manifest(j->config->dataset_path, j->pool, j->arena, &j->manifest, e))
+        return fail_in(e, "dataset %s", j->config->dataset);
+    if (stop_requested())
+        return fail(e, ERR_STOPPED, "stopped by a signal before training began; nothing was written");
+    if (!weights_resolve(j, e))
+        return false;
+    version_make(j->config, j->manifest.checksum, j->weights.sha256, &j->version);
+    j->work_dir = fs_join(j->arena, j->config->workspace, arena_printf(j->arena, ".retrain/%s", j->version.name));
+    j->checkpoint_path = fs_join(j->arena, j->work_dir, "checkpoint.bin");
+    j->outputs.version = j->version.name;
+    j->outputs.dataset_checksum = j->manifest.checksum;
+    log_info("version %s: %d files in %s, checksum %.12s", j->version.name, j->manifest.n_files, j->config->dataset,
+             j->manifest.checksum);
+    return true;
+}
+
+bool job_find(struct job *j, bool *is_published, char why[320], struct error *e)
+{
+    enum version_state state;
+    char missing[256] = "";
+    *is_published = false;
+    if (!j->store && !job_open_store(j, e))
+        return false;
+    if (!publish_find(j->store, j->version.name, &state, &j->published, missing, e))
+        return false;
+    switch (state) {
+    case VERSION_PUBLISHED:
+        *is_published = true;
+        snprintf(why, 320, "%s is published in %s", j->version.name, store_url(j->store));
+        outputs_from_manifest(&j->outputs, j->published, j->store, j->arena);
+        break;
+    case VERSION_INCOMPLETE:
+        snprintf(why, 320, "%s is not complete in the store: %s", j->version.name, missing);
+        break;
+    case VERSION_ABSENT:
+        snprintf(why, 320, "%s is not in %s", j->version.name, store_url(j->store));
+        break;
+    }
+    return true;
+}
+
+void job_log_defects(const struct job *j, int limit)
+{
+    const struct dataset *d = &j->dataset;
+    int n_hidden = 0, n_shown = 0;
+    for (int i = 0; i < d->n_defects; i++) {
+        const struct defect *x = &d->defects[i];
+        if (!x->is_error && n_shown >= limit) {
+            n_hidden++;
+            continue;
+        }
+        n_shown += !x->is_error;
+        struct arena a = {0};
+        const char *file = x->file && *x->file ? fs_join(&a, j->config->dataset, x->file) : j->config->dataset;
+        log_annotate(x->is_error ? LOG_ERROR : LOG_WARNING, file, x->line, "%s", x->what);
+        arena_free(&a);
+    }
+    if (n_hidden)
+        log_info("and %d more warnings: `retrain check` lists them all", n_hidden);
+}
+
+/* Keeps the first few images of each part. */
+static void keep_smoke_subset(struct dataset *d)
+{
+    int n = 0, n_train = 0, n_val = 0;
+    for (int i = 0; i < d->n_samples; i++) {
+        bool keep = (d->samples[i].part == PART_TRAIN && n_train < SMOKE_TRAIN) ||
+                    (d->samples[i].part == PART_VAL && n_val < SMOKE_VAL);
+        if (!keep)
+            continue;
+        n_train += d->samples[i].part == PART_TRAIN;
+        n_val += d->samples[i].part == PART_VAL;
+        d->samples[n++] = d->samples[i];
+    }
+    d->n_samples = n;
+    d->n_train = n_train;
+    d->n_val = n_val;
+    d->n_test = 0;
+}
+
+static enum dataset_format format_of(const char *word)
+{
+    static const enum dataset_format all[] = {DATASET_YOLO, DATASET_COCO, DATASET_VOC};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (!strcmp(word, dataset_format_name(all[i])))
+            return all[i];
+    }
+    return DATASET_AUTO;
+}
+
+bool job_scan(struct job *j, struct error *e)
+{
+    const struct config *c = j->config;
+    struct dataset *d = &j->dataset;
+    struct dataset_options o = {
+        .folder = c->dataset_path,
+        .format = format_of(c->dataset_format),
+        .val_fraction = (float)c->val_fraction,
+    };
+    if (!dataset_scan(&o, j->pool, j->arena, d, e))
+        return fail_in(e, "dataset %s", c->dataset);
+    log_info("dataset %s: %s format, %d images (%d training, %d validation, %d test, %d without a box), %ld boxes, %d classes, %s",
+             c->dataset, dataset_format_name(d->format), d->n_samples, d->n_train, d->n_val, d->n_test, d->n_background,
+             d->n_boxes, d->n_classes, d->split_is_named ? "parts as the dataset names them" : "parts by hash of the file name");
+    return true;
+}
+
+static bool refuse_errors(const struct job *j, struct error *e)
+{
+    const struct dataset *d = &j->dataset;
+    for (int i = 0; i < d->n_defects; i++) {
+        const struct defect *x = &d->defects[i];
+        if (!x->is_error)
+            continue;
+        char line[24] = "";
+        if (x->line)
+            snprintf(line, sizeof line, ":%u", x->line);
+        return fail(e, ERR_DATA, "dataset %s: %d error%s, first %s%s: %s", j->config->dataset, d->n_errors,
+                    d->n_errors == 1 ? "" : "s", x->file && *x->file ? x->file : j->config->dataset, line, x->what);
+    }
+    return true;
+}
+
+bool job_accept_dataset(struct job *j, struct error *e)
+{
+    struct dataset *d = &j->dataset;
+    if (!refuse_errors(j, e))
+        return false;
+    if (j->config->smoke)
+        keep_smoke_subset(d);
+    if (d->n_train == 0)
+        return fail(e, ERR_DATA, "dataset %s: no image is left for training: add images or lower val-fraction", j->config->dataset);
+    if (d->n_val == 0)
+        return fail(e, ERR_DATA, "dataset %s: no image is held back for validation: add images or raise val-fraction", j->config->dataset);
+    return true;
+}
+
+/* Where the budget ends on the monotonic clock. */
+static void set_deadline(struct job *j)
+{
+    const struct config *c = j->config;
+    const struct host *h = j->host;
+    double spent = clock_seconds() - j->began, budget = c->time_budget;
+    if (h->has_job_start) {
+        double age = difftime(clock_now(), h->job_started);
+        if (age >= 0 && age < OLDEST_JOB_SECONDS)
+            spent = age;
+    }
+    bool is_host_shorter = h->job_timeout_seconds > 0 && h->job_timeout_seconds - RESERVE_SECONDS < budget;
+    if (is_host_shorter)
+        budget = h->job_timeout_seconds - RESERVE_SECONDS;
+    double left = budget > spent ? budget - spent : 0;
+    j->deadline = clock_seconds() + left;
+
+    char total[32], rest[32];
+    clock_format_duration(budget, total);
+    clock_format_duration(left, rest);
+    log_info("time: %s of %s left%s", rest, total, is_host_shorter ? " (the job's own limit, less a reserve)" : "");
+}
+
+bool job_prepare(struct job *j, bool will_publish, struct error *e)
+{
+    bool atomic = false;
+    set_deadline(j);
+    if (!fs_mkdirs(j->work_dir, e))
+        return false;
+    if (will_publish) {
+        if (!store_probe(j->store, &atomic, e))
+            return false;
+        log_info("store %s: writable, publishing is %s", store_url(j->store), atomic ? "atomic" : "best effort");
+    }
+    if (!weights_fetch(j, e))
+        return false;
+    if (j->weights.path)
+        log_info("starting from the weights %.12s (%s)", j->weights.sha256, j->config->initial_weights);
+    return true;
+}
+
+bool job_is_untrusted(const struct job *j)
+{
+    const char *key = j->host->getenv("AWS_ACCESS_KEY_ID");
+    return j->host->is_fork_pull_request && !strncmp(j->config->store, "s3://", 5) && !(key && *key);
+}
+
+void job_free(struct job *j)
+{
+    json_free(j->latest);
+    json_free(j->published);
+    store_close(j->store);
+    pool_close(j->pool);
+    j->latest = j->published = NULL;
+    j->store = NULL;
+    j->pool = NULL;
+}

@@ -1,0 +1,82 @@
+/* One run, from the options to the outputs: what its steps hand to each other. Private to the pipeline.
+ *
+ * The steps are called in this order by run.c; the other commands use some of them. Each fails with a complete
+ * message; none prints an error itself. All memory is the run's arena unless said otherwise. */
+#ifndef PIPELINE_JOB_H
+#define PIPELINE_JOB_H
+
+#include "core/thread.h"
+#include "dataset/dataset.h"
+#include "host/host.h"
+#include "pipeline/config.h"
+#include "pipeline/outputs.h"
+#include "pipeline/version.h"
+#include "store/publish.h"
+#include "store/store.h"
+
+struct initial_weights {
+    char sha256[65];     /* of the weights' file, or "none": this enters the recipe */
+    const char *path;    /* local file once weights_fetch was called; NULL = train from scratch */
+    const char *key;     /* of the file in the store; NULL when it is not there */
+    const char *parent;  /* version whose weights they are; NULL when unknown or none */
+};
+
+struct job {
+    const struct config *config;
+    const struct host *host;
+    struct arena *arena;
+    struct pool *pool;
+
+    struct store *store;        /* NULL until job_open_store */
+    struct manifest manifest;   /* of the dataset */
+    struct initial_weights weights;
+    struct version version;
+    struct json *latest;        /* what latest.json said, or NULL; owned by the job */
+    struct json *published;     /* manifest of this version in the store, or NULL; owned by the job */
+    struct dataset dataset;     /* after job_scan */
+
+    double began;               /* clock_seconds() at the start of the process */
+    double deadline;            /* clock_seconds() at which training must have ended with a checkpoint */
+    const char *work_dir;       /* scratch folder inside the workspace, for this version */
+    const char *checkpoint_path; /* work_dir/checkpoint.bin: written by training, kept in the store by resume.c */
+    bool keeps_checkpoints;     /* in the store, so that a later job on another machine goes on */
+    int n_jobs;                 /* this run included, how many have worked on this version */
+
+    struct outputs outputs;
+    struct str summary;         /* Markdown of the last report_write; goes to the host once, at the end */
+    const char *headline;       /* last line of the log and first of the report */
+};
+
+MUST_CHECK bool job_open_store(struct job *j, struct error *e);
+/* Checksum, initial weights, version. Opens the store only if the initial weights ask for it. Decodes nothing. */
+MUST_CHECK bool job_version(struct job *j, struct error *e);
+/* Is this version published? Fills j->published and the outputs. `why` says what was found, for people. */
+MUST_CHECK bool job_find(struct job *j, bool *is_published, char why[320], struct error *e);
+/* Reads labels and image headers. Defects are in j->dataset, not yet judged. */
+MUST_CHECK bool job_scan(struct job *j, struct error *e);
+/* Refuses a dataset with errors or without training or held-back images; cuts it down for `smoke`. */
+MUST_CHECK bool job_accept_dataset(struct job *j, struct error *e);
+/* Everything that must hold before hours are spent: write permission (if will_publish), initial weights on disk, the
+ * time left. */
+MUST_CHECK bool job_prepare(struct job *j, bool will_publish, struct error *e);
+/* Logs defects, at most `limit` warnings and all errors. */
+void job_log_defects(const struct job *j, int limit);
+/* A pull request from a fork on a store that needs credentials which a fork's run never gets. */
+bool job_is_untrusted(const struct job *j);
+void job_free(struct job *j);
+
+/* weights.c: `initial-weights`, resolved to a checksum (cheap) and fetched to a file (before training). */
+MUST_CHECK bool weights_resolve(struct job *j, struct error *e);
+MUST_CHECK bool weights_fetch(struct job *j, struct error *e);
+
+/* resume.c: the checkpoint of this version in the store, checkpoints/<version>/. */
+MUST_CHECK bool resume_fetch(struct job *j, bool *found, struct error *e); /* to j->checkpoint_path; sets j->n_jobs */
+MUST_CHECK bool resume_push(struct job *j, struct error *e);
+MUST_CHECK bool resume_clear(struct job *j, struct error *e);
+
+/* The commands. */
+#define COMMAND_DECLARE(name, arguments, least, most, help) MUST_CHECK bool cmd_##name(struct job *j, struct error *e);
+CONFIG_COMMANDS(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
+
+#endif

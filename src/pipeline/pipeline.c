@@ -1,0 +1,105 @@
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/stop.h"
+#include "pipeline/job.h"
+#include "pipeline/publish_model.h"
+
+typedef bool (*command_fn)(struct job *j, struct error *e);
+
+static const struct {
+    const char *name;
+    command_fn fn;
+} commands[] = {
+#define COMMAND_ENTRY(name, arguments, least, most, help) {#name, cmd_##name},
+    CONFIG_COMMANDS(COMMAND_ENTRY)
+#undef COMMAND_ENTRY
+};
+
+static command_fn command_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (!strcmp(commands[i].name, name))
+            return commands[i].fn;
+    }
+    BUG("command %s has no function", name);
+}
+
+static void configure_log(const struct host *h, const struct config *c)
+{
+    log_configure(&(struct log_options){
+        .format = c && !strcmp(c->log_format, "json") ? LOG_JSON : LOG_TEXT,
+        .commands = h->log_commands,
+        .least = h->debug ? LOG_DEBUG : LOG_INFO,
+        .fd = 2,
+    });
+}
+
+/* The commands whose end a workflow looks at; the others print their result. A failure is always told. */
+static bool has_outputs(const char *command)
+{
+    return !strcmp(command, "run") || !strcmp(command, "plan") || !strcmp(command, "check");
+}
+
+/* Every path ends here, so that the outputs of a failed run are as complete as what is known by then. */
+static void conclude(struct job *j, bool ok, const struct error *e)
+{
+    const struct config *c = j->config;
+    bool is_run = !strcmp(c->command, "run");
+    if (!ok && (!j->outputs.status || e->code != ERR_GATE)) {
+        bool was_stopped = e->code == ERR_STOPPED;
+        j->outputs.status = was_stopped ? "checkpointed" : "failed";
+        if (!j->headline)
+            j->headline = arena_strdup(j->arena, e->message);
+    }
+    if (!ok && is_run && !j->summary.n)
+        report_write(j, NULL, NULL);
+    if (j->summary.n)
+        host_add_summary(j->host, j->summary);
+    if (!ok || has_outputs(c->command))
+        outputs_set(&j->outputs, j->host, c->output_json_path, ok ? NULL : e->message);
+    if (ok && j->headline)
+        log_notice("%s", j->headline);
+}
+
+static bool run_command(struct job *j, struct error *e)
+{
+    const struct config *c = j->config;
+    const struct host *h = j->host;
+    bool is_quiet = !strcmp(c->command, "version") || !strcmp(c->command, "help");
+    if (!is_quiet)
+        log_info("retrain %s: %s on %s%s", RETRAIN_RELEASE, c->command, h->name, h->is_act ? " (act)" : "");
+    if (!is_quiet && *c->given)
+        log_info("options: %s", c->given);
+    j->pool = pool_open(c->threads);
+    return command_of(c->command)(j, e);
+}
+
+bool pipeline_main(const struct pipeline_input *in, struct error *e)
+{
+    struct arena arena = {0};
+    struct host host;
+    struct config config = {0};
+    double began = clock_seconds();
+    host_detect(in->getenv, in->cwd, &arena, &host);
+    configure_log(&host, NULL);
+
+    struct config_input input = {
+        .argc = in->argc,
+        .argv = in->argv,
+        .environment = in->environment,
+        .host = &host,
+        .arena = &arena,
+    };
+    struct job job = {.config = &config, .host = &host, .arena = &arena, .began = began, .n_jobs = 1};
+    bool ok = config_load(&input, &config, e);
+    configure_log(&host, &config);
+    ok = ok && run_command(&job, e);
+    conclude(&job, ok, e);
+    job_free(&job);
+    arena_free(&arena);
+    return ok;
+}

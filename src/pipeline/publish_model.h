@@ -1,0 +1,19 @@
+/* From a trained model to a published version: gate, files, manifest. Private to the pipeline. */
+#ifndef PIPELINE_PUBLISH_MODEL_H
+#define PIPELINE_PUBLISH_MODEL_H
+
+#include "pipeline/stages.h"
+
+#define MAX_ARTIFACTS 8
+
+/* ERR_GATE when the model is worse than min-map50 or than the latest by more than max-map50-drop; says both figures. */
+MUST_CHECK bool gate_check(const struct job *j, const struct trained *t, struct error *e);
+
+/* manifest.json of design "Store layout" without its artifacts; owned by the caller. t may be NULL (no training yet). */
+struct json *manifest_build(const struct job *j, const struct trained *t);
+
+/* retrain-report/{summary.md,report.html,metrics.csv} and j->summary, from the job's status and headline; the last call wins.
+ * Reports never fail a run: trouble is a warning. t and manifest may be NULL. */
+void report_write(struct job *j, const struct trained *t, const struct json *manifest);
+
+#endif

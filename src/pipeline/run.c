@@ -1,0 +1,186 @@
+/* The main job, one straight line:
+ *
+ *   config -> checksum -> version -> in the store? -> scan dataset -> train (resume) -> evaluate -> gate -> export ->
+ *   publish -> report -> outputs
+ *
+ * The checksum alone decides about skipping, so the dataset is read only when there is something to train. */
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/fs.h"
+#include "core/log.h"
+#include "core/stop.h"
+#include "pipeline/publish_model.h"
+
+static bool conclude(struct job *j, const char *status, const char *headline)
+{
+    j->outputs.status = status;
+    j->headline = headline;
+    return true;
+}
+
+static bool skip(struct job *j, const char *why)
+{
+    conclude(j, "skipped", arena_printf(j->arena, "skipped: %s; nothing to do", why));
+    report_write(j, NULL, j->published);
+    return true;
+}
+
+/* A fork's pull request gets neither secrets nor an identity, so the store is out of reach; its data can be checked. */
+static bool check_only(struct job *j, struct error *e)
+{
+    log_info("this is a pull request from a fork, which gets no credentials for %s: only the dataset is checked", j->config->store);
+    if (!job_scan(j, e))
+        return false;
+    job_log_defects(j, 20);
+    if (!job_accept_dataset(j, e))
+        return false;
+    conclude(j, "skipped", "skipped: the dataset is sound; the model is trained when the pull request was merged");
+    report_write(j, NULL, NULL);
+    return true;
+}
+
+static bool pause_training(struct job *j, const struct trained *t, struct error *e)
+{
+    conclude(j, "checkpointed", arena_printf(j->arena, "checkpointed after %d of %d epochs: run the job again and training goes on from there",
+                                             t->n_rows, j->config->epochs));
+    report_write(j, t, NULL);
+    if (stop_requested())
+        return fail(e, ERR_STOPPED, "%s", j->headline);
+    return true;
+}
+
+static bool train(struct job *j, struct trained *t, struct error *e)
+{
+    bool is_resumed = false;
+    j->keeps_checkpoints = !j->config->smoke;
+    if (j->keeps_checkpoints && !resume_fetch(j, &is_resumed, e))
+        return false;
+    if (is_resumed)
+        log_info("going on from the checkpoint of an earlier run (this is job %d)", j->n_jobs);
+    return stage_train(j, t, e);
+}
+
+static void add_artifact(struct artifact *all, size_t *n, const char *name, const char *path, const char *type)
+{
+    if (*n == MAX_ARTIFACTS)
+        BUG("too many artifacts");
+    all[(*n)++] = (struct artifact){.name = name, .path = path, .content_type = type};
+}
+
+/* The report travels with the model, so it is written before: with the words of a run that went well. */
+static bool collect(struct job *j, const struct trained *t, const struct json *manifest, struct artifact *all, size_t *n,
+                    struct error *e)
+{
+    struct arena *a = j->arena;
+    const char *sums = fs_join(a, j->work_dir, "dataset.sha256");
+    const char *html = fs_join(a, j->config->report_dir, "report.html");
+    const char *csv = fs_join(a, j->config->report_dir, "metrics.csv");
+    if (!fs_write_atomic(sums, (struct str){j->manifest.text, j->manifest.n}, e))
+        return false;
+    conclude(j, "published", arena_printf(a, "published %s with mAP50 %.4f; fetch it with `retrain pull`", j->version.name, t->best.map50));
+    report_write(j, t, manifest);
+    if (!stage_export(j, t, j->work_dir, all, n, e))
+        return false;
+    add_artifact(all, n, "dataset.sha256", sums, "text/plain; charset=utf-8");
+    if (fs_exists(html))
+        add_artifact(all, n, "report.html", html, "text/html; charset=utf-8");
+    if (fs_exists(csv))
+        add_artifact(all, n, "metrics.csv", csv, "text/csv; charset=utf-8");
+    return true;
+}
+
+static bool publish(struct job *j, const struct trained *t, struct error *e)
+{
+    struct artifact artifacts[MAX_ARTIFACTS] = {0};
+    size_t n = 0;
+    bool already = false;
+    int n_removed = 0;
+    struct error cleaning = {0};
+    struct json *manifest = manifest_build(j, t);
+    bool ok = collect(j, t, manifest, artifacts, &n, e);
+    if (ok && stop_requested())
+        ok = fail(e, ERR_STOPPED, "stopped before publishing; run the job again and it goes on from the checkpoint");
+    ok = ok && publish_version(j->store, j->version.name, artifacts, n, &manifest, &already, clock_now(), e);
+    if (ok) {
+        json_free(j->published);
+        j->published = manifest;
+        outputs_from_manifest(&j->outputs, manifest, j->store, j->arena);
+        if (already)
+            conclude(j, "skipped", arena_printf(j->arena, "skipped: another run published %s first; its model stays", j->version.name));
+        if (!resume_clear(j, &cleaning) || !publish_prune(j->store, j->config->keep_versions, &n_removed, &cleaning))
+            log_warning("the model is published, but tidying up failed: %s", cleaning.message);
+        if (n_removed)
+            log_info("removed %d older version%s (keep-versions %d)", n_removed, n_removed == 1 ? "" : "s", j->config->keep_versions);
+        report_write(j, t, manifest); /* again: now the files and their checksums are known */
+    } else {
+        json_free(manifest);
+    }
+    return ok;
+}
+
+static bool finish(struct job *j, struct trained *t, struct error *e)
+{
+    if (!stage_evaluate(j, t, e))
+        return false;
+    log_info("measured on %d held-back images: mAP50 %.4f, mAP50-95 %.4f (epoch %d of %d)", j->dataset.n_val, t->best.map50,
+             t->best.map50_95, t->best_epoch, t->n_rows);
+    j->outputs.map50 = arena_printf(j->arena, "%.4f", t->best.map50);
+    j->outputs.map50_95 = arena_printf(j->arena, "%.4f", t->best.map50_95);
+
+    if (j->config->smoke) {
+        struct artifact artifacts[MAX_ARTIFACTS] = {0};
+        size_t n = 0;
+        struct json *manifest = manifest_build(j, t);
+        bool ok = collect(j, t, manifest, artifacts, &n, e);
+        conclude(j, "planned", "smoke run: the whole pipeline works on a tiny subset; nothing was published");
+        report_write(j, t, manifest);
+        json_free(manifest);
+        return ok;
+    }
+    if (!gate_check(j, t, e)) {
+        struct json *manifest = manifest_build(j, t);
+        conclude(j, "rejected", arena_strdup(j->arena, e->message));
+        report_write(j, t, manifest);
+        json_free(manifest);
+        return false;
+    }
+    return publish(j, t, e);
+}
+
+bool cmd_run(struct job *j, struct error *e)
+{
+    const struct config *c = j->config;
+    bool is_published = false;
+    char why[320] = "a smoke run asks no store";
+    if (job_is_untrusted(j))
+        return check_only(j, e);
+    if (!job_version(j, e) || (!c->smoke && !job_find(j, &is_published, why, e)))
+        return false;
+    if (is_published && !c->force)
+        return skip(j, why);
+    log_info("training: %s%s", why, is_published ? ", but force is set" : "");
+
+    if (!job_scan(j, e))
+        return false;
+    job_log_defects(j, 20);
+    if (!job_accept_dataset(j, e) || !job_prepare(j, !c->smoke, e))
+        return false;
+
+    struct trained t = {0};
+    bool ok = train(j, &t, e);
+    if (ok)
+        ok = t.is_unfinished ? pause_training(j, &t, e) : finish(j, &t, e);
+    if (!ok && e->code != ERR_GATE && e->code != ERR_STOPPED) {
+        conclude(j, "failed", arena_strdup(j->arena, e->message));
+        report_write(j, &t, NULL);
+    }
+    stage_free(&t);
+
+    /* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on from it. */
+    struct error cleaning = {0};
+    bool is_over = (ok && !t.is_unfinished) || e->code == ERR_GATE;
+    if (is_over && !fs_remove_tree(fs_join(j->arena, c->workspace, ".retrain"), &cleaning))
+        log_debug("%s", cleaning.message);
+    return ok;
+}

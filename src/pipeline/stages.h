@@ -1,0 +1,48 @@
+/* The pipeline's calls into the training engine: train, evaluate, export, predict. Private to the pipeline. */
+#ifndef PIPELINE_STAGES_H
+#define PIPELINE_STAGES_H
+
+#include "detector/map.h"
+#include "pipeline/job.h"
+#include "report/report.h"
+
+struct model; /* detector/model.h */
+
+struct trained {
+    struct model *model;
+    struct epoch_row *rows; /* one per epoch, over all jobs of this version */
+    int n_rows, best_epoch; /* 1-based; 0 = none */
+    struct metrics best, last; /* on the held-back images; `best` belongs to what is published */
+    double seconds;         /* training time over all jobs */
+    double images_per_second;
+    const char *kernels;    /* "avx512": the kernel set that ran */
+    bool is_unfinished;     /* the budget ended or a stop came: the checkpoint is at j->checkpoint_path */
+};
+
+/* Trains j->dataset, going on from j->checkpoint_path if that file is there; writes it every checkpoint-every, at a
+ * stop and at j->deadline, and calls resume_push(j) after each write. Ends with the model to publish in `out`.
+ * ERR_DIVERGED: the loss is not finite. */
+MUST_CHECK bool stage_train(struct job *j, struct trained *out, struct error *e);
+/* Measures the model on the held-back images and leaves the figures in t->best. */
+MUST_CHECK bool stage_evaluate(struct job *j, struct trained *t, struct error *e);
+/* Writes model.onnx and model.safetensors, as configured, into `dir`; appends them to artifacts[*n]. */
+MUST_CHECK bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts,
+                             size_t *n, struct error *e);
+/* A few held-back photos with what the model says, for the report. */
+MUST_CHECK bool stage_photos(struct job *j, const struct trained *t, struct report_photo **out, int *n, struct error *e);
+void stage_free(struct trained *t); /* safe on zero */
+
+/* A model file opened for `eval` and `predict`. */
+struct loaded {
+    struct model *model;
+    const char *const *class_names;
+    int n_classes, image_size;
+};
+MUST_CHECK bool stage_load(struct job *j, const char *path, struct loaded *out, struct error *e);
+MUST_CHECK bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, struct error *e);
+/* Detections in pixels of the image as people see it (EXIF rotation applied), best first. */
+MUST_CHECK bool stage_predict(struct job *j, const struct loaded *m, const char *image_path, double min_score,
+                              struct detection **out, int *n, int *w, int *h, struct error *e);
+void stage_unload(struct loaded *m); /* safe on zero */
+
+#endif
