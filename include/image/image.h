@@ -30,6 +30,8 @@ MUST_CHECK bool image_probe(struct str bytes, const char *what, int *w, int *h, 
 MUST_CHECK bool image_verify(struct str bytes, const char *what, int *w, int *h, struct error *e);
 
 MUST_CHECK bool image_save(const char *path, const struct image *im, struct error *e); /* .jpg/.jpeg (quality 90) or .png; atomic */
+/* Appends a JPEG file (quality 1..100) to out. False when it does not fit below out's ceiling. */
+MUST_CHECK bool image_encode_jpeg(const struct image *im, int quality, struct str_buf *out);
 void image_init(struct image *im, int w, int h); /* pixels zeroed */
 void image_free(struct image *im);               /* safe on zero */
 

@@ -127,6 +127,13 @@ static void write_bytes(void *ctx, void *p, int n)
     str_buf_addn(ctx, p, (size_t)n);
 }
 
+bool image_encode_jpeg(const struct image *im, int quality, struct str_buf *out)
+{
+    size_t before = out->n;
+    bool ok = stbi_write_jpg_to_func(write_bytes, out, im->w, im->h, 3, im->px, quality) != 0;
+    return ok && !out->overflow && out->n > before;
+}
+
 bool image_save(const char *path, const struct image *im, struct error *e)
 {
     struct str_buf file = STR_BUF(IMAGE_MAX_FILE);
