@@ -31,7 +31,7 @@ char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *fmt, va_list args);
 
-void arena_reset(struct arena *a); /* forget all blocks, keep the newest chunk for reuse */
+void arena_reset(struct arena *a); /* forget all blocks; the memory stays, as one chunk, for reuse */
 void arena_free(struct arena *a);  /* safe on a zeroed arena; leaves it zeroed */
 
 /* Growing arrays: heap memory that may move. NULL and 0 are fine; never returns NULL for size > 0. */

@@ -28,7 +28,8 @@ const struct json *json_at(const struct json *array, size_t i);          /* NULL
 /* Object members in their written order: calls fn(key, value, ctx) until it returns false. */
 void json_each(const struct json *object, bool (*fn)(const char *key, const struct json *v, void *ctx), void *ctx);
 
-const char *json_string(const struct json *v, const char *otherwise); /* borrowed from the document */
+/* jansson exports functions of this name and of json_copy's; ours have other names for the linker. */
+const char *json_string(const struct json *v, const char *otherwise) __asm__("retrain_json_string"); /* borrowed */
 double json_number(const struct json *v, double otherwise);
 bool json_int64(const struct json *v, int64_t *out); /* whole numbers only */
 bool json_bool(const struct json *v, bool otherwise);
@@ -43,7 +44,7 @@ struct json *json_new_int(int64_t x);
 struct json *json_new_bool(bool b);
 void json_set(struct json *object, const char *key, struct json *value);
 void json_append(struct json *array, struct json *value);
-struct json *json_copy(const struct json *v); /* deep, owned */
+struct json *json_copy(const struct json *v) __asm__("retrain_json_copy"); /* deep, owned */
 
 /* Text: reals with the fewest digits that read back to the same double. pretty = two-space indent and final LF. */
 void json_write(const struct json *v, bool pretty, struct str_buf *out);

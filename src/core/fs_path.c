@@ -1,0 +1,48 @@
+#include <string.h>
+
+#include "core/fs.h"
+
+char *fs_join(struct arena *a, const char *dir, const char *name)
+{
+    if (name[0] == '/')
+        return arena_strdup(a, name);
+    while (name[0] == '.' && (name[1] == '/' || name[1] == '\0'))
+        name += name[1] ? 2 : 1;
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    bool is_here = n == 0 || (n == 1 && dir[0] == '.');
+    if (name[0] == '\0')
+        return is_here ? arena_strdup(a, ".") : arena_strndup(a, dir, n);
+    if (is_here)
+        return arena_strdup(a, name);
+    return arena_printf(a, "%.*s%s%s", (int)n, dir, dir[n - 1] == '/' ? "" : "/", name);
+}
+
+const char *fs_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+const char *fs_ext(const char *path)
+{
+    const char *base = fs_base(path), *dot = strrchr(base, '.');
+    return dot && dot != base ? dot : base + strlen(base); /* ".profile" is a name, not an extension */
+}
+
+char *fs_dir(struct arena *a, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return arena_strdup(a, ".");
+    while (slash > path && slash[-1] == '/')
+        slash--;
+    return slash == path ? arena_strdup(a, "/") : arena_strndup(a, path, (size_t)(slash - path));
+}
+
+char *fs_stem(struct arena *a, const char *path)
+{
+    const char *base = fs_base(path);
+    return arena_strndup(a, base, (size_t)(fs_ext(base) - base));
+}
