@@ -5,10 +5,10 @@
 /* Drawing area in SVG units; the page scales it to its column. */
 #define W 560.0
 #define H 300.0
-#define LEFT 50.0
+#define LEFT 54.0
 #define RIGHT 14.0
 #define TOP 14.0
-#define BOTTOM 42.0
+#define BOTTOM 46.0
 #define MAX_COLUMNS 300 /* more points than pixels help nobody */
 
 struct axes {
@@ -68,7 +68,7 @@ static void add_grid(const struct chart *c, const struct axes *a, struct str_buf
     }
     int step = a->x_max > a->x_min ? (int)fmax(1, nice_step(a->x_max - a->x_min, 8)) : 1;
     for (int e = (int)ceil(a->x_min / step) * step; e <= (int)a->x_max; e += step)
-        str_buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%d</text>", to_x(a, e), H - BOTTOM + 17,
+        str_buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%d</text>", to_x(a, e), H - BOTTOM + 19,
                        e);
     str_buf_printf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">epoch</text>",
                    (LEFT + W - RIGHT) / 2, H - 6);

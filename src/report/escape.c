@@ -71,7 +71,7 @@ static void add_utf8(struct str_buf *out, uint32_t c)
     str_buf_addn(out, b, n);
 }
 
-typedef void add_fn(struct str_buf *out, uint32_t c);
+typedef void add_fn(struct str_buf *out, uint32_t c, unsigned char next); /* next: the byte that follows, or 0 */
 
 static void escape(struct str_buf *out, const char *text, size_t max_chars, add_fn *add)
 {
@@ -84,11 +84,11 @@ static void escape(struct str_buf *out, const char *text, size_t max_chars, add_
             str_buf_adds(out, "\u2026");
             return;
         }
-        add(out, is_control(c) ? ' ' : c);
+        add(out, is_control(c) ? ' ' : c, *p);
     }
 }
 
-static void add_markdown(struct str_buf *out, uint32_t c)
+static void add_markdown(struct str_buf *out, uint32_t c, unsigned char next)
 {
     switch (c) {
     case '<': str_buf_adds(out, "&lt;"); return;
@@ -96,10 +96,12 @@ static void add_markdown(struct str_buf *out, uint32_t c)
     case '&': str_buf_adds(out, "&amp;"); return;
     /* Mentions are found after the Markdown is rendered, so a backslash does not stop them; a zero-width space does. */
     case '@': str_buf_adds(out, "@\u200B"); return;
-    /* A backslash before ':' keeps "https://" and "::error::" from being found in the raw text. */
     case '|': case '`': case '*': case '_': case '[': case ']': case '\\': case '#': case '~': case '$': case '!':
-    case ':': case '(': case ')':
         str_buf_addc(out, '\\');
+        break;
+    case ':': /* keeps "https://" and "::error::" from being found in the raw text */
+        if (next == ':' || next == '/')
+            str_buf_addc(out, '\\');
         break;
     default:
         break;
@@ -107,8 +109,9 @@ static void add_markdown(struct str_buf *out, uint32_t c)
     add_utf8(out, c);
 }
 
-static void add_html(struct str_buf *out, uint32_t c)
+static void add_html(struct str_buf *out, uint32_t c, unsigned char next)
 {
+    (void)next;
     switch (c) {
     case '<': str_buf_adds(out, "&lt;"); return;
     case '>': str_buf_adds(out, "&gt;"); return;

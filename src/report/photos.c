@@ -64,7 +64,8 @@ static void add_box(struct str_buf *out, const char *kind, int class_id, struct 
 }
 
 /* The name sits above the box, or inside its top edge when the photo ends there. */
-static void add_tag(struct str_buf *out, const struct detection *d, int w, double size, const char *name)
+static void add_tag(struct str_buf *out, const struct detection *d, int w, double size, bool is_short,
+                    const char *name)
 {
     double y = (double)d->box.y1 > size * 1.4 ? (double)d->box.y1 - size * 0.35 : (double)d->box.y1 + size * 1.05;
     bool is_right = (double)d->box.x1 > 0.8 * w;
@@ -72,7 +73,9 @@ static void add_tag(struct str_buf *out, const struct detection *d, int w, doubl
                    d->class_id < 0 ? 0 : d->class_id % 8, is_right ? (double)d->box.x2 : (double)d->box.x1, y, size,
                    is_right ? " text-anchor=\"end\"" : "");
     escape_html(out, name, 24);
-    str_buf_printf(out, " %.2f</text>", (double)d->score);
+    if (!is_short)
+        str_buf_printf(out, " %.2f", (double)d->score);
+    str_buf_adds(out, "</text>");
 }
 
 static void add_photo(const struct report_photo *p, const struct image *im, const struct str_buf *jpeg,
@@ -91,13 +94,16 @@ static void add_photo(const struct report_photo *p, const struct image *im, cons
                 class_name(names, n_names, l->class_id, scratch), NAN);
     }
     int n_detections = p->n_detections < MAX_BOXES ? p->n_detections : MAX_BOXES;
-    double size = 0.042 * (im->w > im->h ? im->w : im->h);
+    /* On a crowded photo names alone are all that fits; the scores are in the boxes' titles. */
+    bool is_crowded = n_detections > 6;
+    double size = (is_crowded ? 0.03 : 0.042) * (im->w > im->h ? im->w : im->h);
     for (int i = 0; i < n_detections; i++) {
         const struct detection *d = &p->detections[i];
         add_box(out, "got", d->class_id, d->box, class_name(names, n_names, d->class_id, scratch), (double)d->score);
     }
     for (int i = n_detections - 1; i >= 0; i--) /* the best one's name ends on top */
-        add_tag(out, &p->detections[i], im->w, size, class_name(names, n_names, p->detections[i].class_id, scratch));
+        add_tag(out, &p->detections[i], im->w, size, is_crowded,
+                class_name(names, n_names, p->detections[i].class_id, scratch));
     str_buf_adds(out, "</svg><figcaption><span>");
     escape_html(out, p->name, ESCAPE_NAME);
     str_buf_printf(out, "</span><span>%d found \u00B7 %d labelled</span></figcaption></figure>\n", p->n_detections,
