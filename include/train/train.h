@@ -32,6 +32,8 @@ struct train_options {
     double checkpoint_seconds;    /* write one every so often; 0 = only when stopping */
     const char *checkpoint_path;  /* "" or NULL = none; an existing one of the same `identity` is resumed */
     const char *identity;         /* the version: a checkpoint of another one is refused */
+    bool (*saved)(void *ctx, struct error *e); /* called after each checkpoint was written; may be NULL */
+    void *saved_ctx;
     size_t cache_bytes;           /* bound for decoded images kept in memory; 0 = a quarter of physical memory */
 };
 
@@ -58,6 +60,6 @@ MUST_CHECK bool train_run(const struct train_options *o, const struct dataset *d
                           struct pool *pool, struct arena *a, struct train_result *out, struct error *e);
 
 /* Bytes that training will take, before anything is allocated; for a refusal instead of a kill. */
-size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m, int n_threads);
+size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m);
 
 #endif

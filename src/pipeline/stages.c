@@ -1,60 +1,252 @@
+/* Configuration into the engine's terms, and the engine's results into the pipeline's. */
 #include "pipeline/stages.h"
 
-static bool fail_engine(struct error *e)
+#include <string.h>
+#include <unistd.h>
+
+#include "core/fs.h"
+#include "core/log.h"
+#include "detector/predict.h"
+#include "export/model_file.h"
+#include "export/onnx.h"
+#include "image/letterbox.h"
+#include "train/evaluate.h"
+#include "train/train.h"
+
+#define PREDICT_IOU 0.7f
+#define PREDICT_MAX 300
+#define REPORT_PHOTOS 8
+#define REPORT_MIN_SCORE 0.25f
+
+static struct train_options options_of(const struct job *j)
 {
-    return fail(e, ERR_INTERNAL, "this build of retrain has no training engine");
+    const struct config *c = j->config;
+    const struct config_augment *g = &c->augment;
+    return (struct train_options){
+        .epochs = c->epochs,
+        .batch_size = c->batch_size,
+        .image_size = c->image_size,
+        .seed = (uint64_t)c->seed,
+        .optimizer_auto = !strcmp(c->optimizer, "auto"),
+        .optimizer = !strcmp(c->optimizer, "sgd") ? OPTIMIZER_SGD : OPTIMIZER_ADAMW,
+        .learning_rate = c->learning_rate,
+        .final_lr_fraction = c->final_lr_fraction,
+        .weight_decay = c->weight_decay,
+        .momentum = c->momentum,
+        .warmup_epochs = c->warmup_epochs,
+        .close_mosaic = (int)g->close_mosaic,
+        .patience = c->patience,
+        .augment = {.mosaic = (float)g->mosaic,
+                    .fliplr = (float)g->fliplr,
+                    .flipud = (float)g->flipud,
+                    .hsv_h = (float)g->hsv_h,
+                    .hsv_s = (float)g->hsv_s,
+                    .hsv_v = (float)g->hsv_v,
+                    .translate = (float)g->translate,
+                    .scale = (float)g->scale,
+                    .degrees = (float)g->degrees,
+                    .shear = (float)g->shear},
+        .deadline = j->deadline,
+        .checkpoint_seconds = c->checkpoint_every,
+        .checkpoint_path = j->checkpoint_path,
+        .identity = j->version.name,
+    };
+}
+
+static bool push_checkpoint(void *ctx, struct error *e)
+{
+    return resume_push(ctx, e);
+}
+
+/* A runner that is too small kills the process without a word, hours in: say so before. */
+static void warn_of_memory(const struct train_options *o, const struct job *j, const struct model *m)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    double need = (double)train_bytes_needed(o, &j->dataset, m), have = (double)pages * (double)page;
+    if (pages > 0 && need > 0.9 * have)
+        log_warning("training needs about %.1f GB of memory and this machine has %.1f GB: lower batch-size or image-size", need / 1e9,
+                    have / 1e9);
+}
+
+static bool prepare_model(struct job *j, struct model *m, struct error *e)
+{
+    const struct config *c = j->config;
+    struct spec spec;
+    if (!spec_build(c->model[0], j->dataset.n_classes, &spec, e))
+        return false;
+    model_make(&spec, (const char *const *)j->dataset.classes, c->image_size, true, j->arena, m);
+    model_init(m, (uint64_t)c->seed);
+    if (!j->weights.path)
+        return true;
+    int n_taken, n_left;
+    if (!model_init_from(j->weights.path, m, &n_taken, &n_left, e))
+        return fail_in(e, "initial-weights");
+    log_info("initial weights: %d tensors taken, %d left fresh", n_taken, n_left);
+    return true;
 }
 
 bool stage_train(struct job *j, struct trained *out, struct error *e)
 {
-    (void)j, (void)out;
-    return fail_engine(e);
+    struct kernels *k = ARENA_NEW(j->arena, struct kernels, 1);
+    struct model *m = ARENA_NEW(j->arena, struct model, 1);
+    if (!kernels_select(j->config->kernels, k, e) || !prepare_model(j, m, e))
+        return false;
+    struct train_options o = options_of(j);
+    o.saved = push_checkpoint;
+    o.saved_ctx = j;
+    warn_of_memory(&o, j, m);
+    struct train_result r;
+    if (!train_run(&o, &j->dataset, m, k, j->pool, j->arena, &r, e))
+        return false;
+    if (r.best_epoch > 0) /* from here on the model is what will be published */
+        memcpy(m->params.data, r.best_weights, m->params.n_total * sizeof(real));
+    *out = (struct trained){
+        .model = m,
+        .engine_kernels = k,
+        .rows = r.rows,
+        .n_rows = r.n_rows,
+        .best_epoch = r.best_epoch,
+        .best = r.best,
+        .last = r.last,
+        .best_strict = r.best_strict,
+        .seconds = r.seconds,
+        .images_per_second = (double)r.images_per_second,
+        .kernels = k->name,
+        .is_unfinished = r.end == TRAIN_STOPPED || r.end == TRAIN_DEADLINE,
+    };
+    return true;
 }
 
+/* Training ended by measuring exactly the weights that it handed out; here the figures are told apart. */
 bool stage_evaluate(struct job *j, struct trained *t, struct error *e)
 {
-    (void)j, (void)t;
-    return fail_engine(e);
+    if (t->best_epoch == 0)
+        return fail(e, ERR_INTERNAL, "training ended before its first epoch was measured");
+    log_info("best epoch %d: mAP50 %.4f, mAP50-95 %.4f; last epoch %d: mAP50 %.4f, mAP50-95 %.4f; the best is what counts", t->best_epoch,
+             t->best.map50, t->best.map50_95, t->n_rows, t->last.map50, t->last.map50_95);
+    log_info("by the strict rule for average precision: mAP50 %.4f, mAP50-95 %.4f", t->best_strict.map50, t->best_strict.map50_95);
+    (void)j;
+    return true;
 }
 
-bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts, size_t *n,
-                  struct error *e)
+bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts, size_t *n, struct error *e)
 {
-    (void)j, (void)t, (void)dir, (void)artifacts, (void)n;
-    return fail_engine(e);
-}
-
-bool stage_photos(struct job *j, const struct trained *t, struct report_photo **out, int *n, struct error *e)
-{
-    (void)j, (void)t, (void)out, (void)n;
-    return fail_engine(e);
+    const struct model *m = t->model;
+    if (j->config->want_onnx) {
+        const char *path = fs_join(j->arena, dir, "model.onnx");
+        struct onnx_options o = {.image_size = m->image_size,
+                                 .class_names = m->class_names,
+                                 .version = j->version.name,
+                                 .dataset_checksum = j->manifest.checksum,
+                                 .date = ""}; /* the manifest says when; without it the same model is the same file */
+        if (!onnx_write(path, &m->spec, &m->params, m->params.data, &o, e))
+            return fail_in(e, "export");
+        artifacts[(*n)++] = (struct artifact){.name = "model.onnx", .path = path, .content_type = "application/octet-stream"};
+    }
+    if (j->config->want_safetensors) {
+        const char *path = fs_join(j->arena, dir, "model.safetensors");
+        struct model_file_info info = {j->version.name, j->manifest.checksum};
+        if (!model_save(path, m, m->params.data, &info, e))
+            return fail_in(e, "export");
+        artifacts[(*n)++] = (struct artifact){.name = "model.safetensors", .path = path, .content_type = "application/octet-stream"};
+    }
+    return true;
 }
 
 void stage_free(struct trained *t)
 {
-    (void)t;
+    *t = (struct trained){0}; /* everything is the run's arena's */
+}
+
+/* ---- using a model ------------------------------------------------------------------------------------------------ */
+
+static bool find_in_file(struct predictor *p, const char *path, float min_score, struct arena *a, struct detection **out, int *n,
+                         int *w, int *h, struct error *e)
+{
+    struct image im = {0}, net = {0};
+    if (!image_load(path, &im, e))
+        return false;
+    struct letterbox l = letterbox_plan(im.w, im.h, p->d.size, p->d.size, true);
+    letterbox_apply(&l, &im, &net);
+    struct nms_options o = {.min_score = min_score, .max_iou = PREDICT_IOU, .max_candidates = 30000, .max_detections = PREDICT_MAX};
+    *out = ARENA_NEW(a, struct detection, PREDICT_MAX);
+    predictor_run(p, p->d.net.params->data, (const uint8_t *const[]){net.px}, 1, &o, out, n);
+    for (int i = 0; i < *n; i++)
+        (*out)[i].box = letterbox_to_image(&l, (*out)[i].box);
+    *w = im.w;
+    *h = im.h;
+    image_free(&im);
+    image_free(&net);
+    return true;
+}
+
+bool stage_photos(struct job *j, const struct trained *t, struct report_photo **out, int *n, struct error *e)
+{
+    struct predictor p;
+    const struct dataset *d = &j->dataset;
+    *out = ARENA_NEW(j->arena, struct report_photo, REPORT_PHOTOS);
+    *n = 0;
+    if (!t || !t->model || d->n_val == 0)
+        return true;
+    predictor_open(&p, t->model, t->engine_kernels, j->pool, 1, j->arena);
+    int every = d->n_val / REPORT_PHOTOS > 0 ? d->n_val / REPORT_PHOTOS : 1, seen = 0;
+    bool ok = true;
+    for (int i = 0; ok && i < d->n_samples && *n < REPORT_PHOTOS; i++) {
+        const struct sample *s = &d->samples[i];
+        if (s->part != PART_VAL || seen++ % every != 0)
+            continue;
+        struct detection *found;
+        int n_found, w, h;
+        ok = find_in_file(&p, s->path, REPORT_MIN_SCORE, j->arena, &found, &n_found, &w, &h, e);
+        if (ok)
+            (*out)[(*n)++] = (struct report_photo){s->path, s->name, found, n_found, s->labels, s->n_labels};
+    }
+    predictor_close(&p);
+    return ok;
 }
 
 bool stage_load(struct job *j, const char *path, struct loaded *out, struct error *e)
 {
-    (void)j, (void)path, (void)out;
-    return fail_engine(e);
+    if (!strcmp(fs_ext(path), ".onnx"))
+        return fail(e, ERR_CONFIG, "%s: give the model.safetensors of the same version; ONNX files are for other programs", path);
+    struct kernels *k = ARENA_NEW(j->arena, struct kernels, 1);
+    *out = (struct loaded){.model = ARENA_NEW(j->arena, struct model, 1)};
+    if (!kernels_select(j->config->kernels, k, e) || !model_load(path, j->arena, out->model, e))
+        return false;
+    out->class_names = out->model->class_names;
+    out->n_classes = out->model->spec.n_classes;
+    out->image_size = out->model->image_size;
+    out->predictor = ARENA_NEW(j->arena, struct predictor, 1);
+    predictor_open(out->predictor, out->model, k, j->pool, !strcmp(j->config->command, "eval") ? 16 : 1, j->arena);
+    return true;
 }
 
 bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, struct error *e)
 {
-    (void)j, (void)m, (void)out;
-    return fail_engine(e);
+    const struct dataset *d = &j->dataset;
+    bool same = d->n_classes == m->n_classes;
+    for (int i = 0; same && i < d->n_classes; i++)
+        same = !strcmp(d->classes[i], m->class_names[i]);
+    if (!same)
+        return fail(e, ERR_DATA, "the model's classes are not the dataset's (%d and %d): it cannot be measured on it", m->n_classes,
+                    d->n_classes);
+    struct cache images;
+    if (!cache_open(&images, d, PART_VAL, CACHE_LETTERBOX, m->image_size, (size_t)512 << 20, j->pool, e))
+        return false;
+    bool ok = evaluate(m->predictor, m->model->params.data, &images, j->arena, out, NULL);
+    cache_close(&images);
+    return ok || fail(e, ERR_STOPPED, "stopped while measuring");
 }
 
-bool stage_predict(struct job *j, const struct loaded *m, const char *image_path, double min_score,
-                   struct detection **out, int *n, int *w, int *h, struct error *e)
+bool stage_predict(struct job *j, const struct loaded *m, const char *image_path, double min_score, struct detection **out, int *n,
+                   int *w, int *h, struct error *e)
 {
-    (void)j, (void)m, (void)image_path, (void)min_score, (void)out, (void)n, (void)w, (void)h;
-    return fail_engine(e);
+    return find_in_file(m->predictor, image_path, (float)min_score, j->arena, out, n, w, h, e);
 }
 
 void stage_unload(struct loaded *m)
 {
-    (void)m;
+    if (m->predictor)
+        predictor_close(m->predictor);
+    *m = (struct loaded){0};
 }

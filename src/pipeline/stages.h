@@ -6,13 +6,17 @@
 #include "pipeline/job.h"
 #include "report/report.h"
 
-struct model; /* detector/model.h */
+struct model;     /* detector/model.h */
+struct predictor; /* detector/predict.h */
+struct kernels;   /* nn/kernels.h */
 
 struct trained {
     struct model *model;
     struct epoch_row *rows; /* one per epoch, over all jobs of this version */
     int n_rows, best_epoch; /* 1-based; 0 = none */
     struct metrics best, last; /* on the held-back images; `best` belongs to what is published */
+    struct metrics best_strict; /* the same by the strict rule for average precision */
+    const struct kernels *engine_kernels;
     double seconds;         /* training time over all jobs */
     double images_per_second;
     const char *kernels;    /* "avx512": the kernel set that ran */
@@ -37,6 +41,7 @@ struct loaded {
     struct model *model;
     const char *const *class_names;
     int n_classes, image_size;
+    struct predictor *predictor;
 };
 MUST_CHECK bool stage_load(struct job *j, const char *path, struct loaded *out, struct error *e);
 MUST_CHECK bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, struct error *e);

@@ -139,7 +139,8 @@ static bool save(struct trainer *t, struct error *e)
         return true;
     t->s.seconds = t->seconds_before + clock_seconds() - t->job_started;
     t->last_saved = clock_seconds();
-    return state_save(t->o->checkpoint_path, t->o->identity, &t->s, &t->m->params, e);
+    return state_save(t->o->checkpoint_path, t->o->identity, &t->s, &t->m->params, e) &&
+           (!t->o->saved || t->o->saved(t->o->saved_ctx, e));
 }
 
 /* ---- one batch --------------------------------------------------------------------------------------------------- */
@@ -374,9 +375,8 @@ done:
     return ok;
 }
 
-size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m, int n_threads)
+size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m)
 {
-    (void)n_threads;
     size_t n_train = (size_t)d->n_train, size = (size_t)o->image_size, cache = n_train * size * size * 3;
     size_t total = m->params.n_total * sizeof(real) * 6;
     total += cache < cache_bound(o) ? cache : 0;
