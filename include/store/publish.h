@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 struct artifact {
-    const char *name; /* "model.onnx" */
+    const char *name; /* "model.onnx": letters, digits, "-._" */
     const char *path; /* local file */
     const char *content_type;
     char sha256[65];    /* filled by publish */
@@ -26,6 +26,10 @@ MUST_CHECK bool publish_find(struct store *s, const char *version, enum version_
  * same version first: nothing of ours is visible, *manifest is replaced by theirs. */
 MUST_CHECK bool publish_version(struct store *s, const char *version, struct artifact *artifacts, size_t n_artifacts,
                                 struct json **manifest, bool *already, time_t now, struct error *e);
+
+/* For a run that found its version published (the skip): if the run that published it was killed between the manifest
+ * and the pointer, moves latest.json forward now; else does nothing, so a rollback stays. One small request. */
+MUST_CHECK bool publish_settle(struct store *s, const struct json *manifest, struct error *e);
 
 /* latest.json, or absent. *out is owned by the caller. */
 MUST_CHECK bool publish_latest(struct store *s, enum store_found *found, struct json **out, struct error *e);

@@ -14,7 +14,7 @@
 #include "core/error.h"
 #include "core/str.h"
 
-struct store; /* opaque; made by store_open */
+struct store; /* opaque; made by store_open; belongs to one thread at a time */
 
 struct store_options {
     const char *url;              /* "s3://bucket/prefix" or "file://folder" (relative to workspace) */
@@ -42,6 +42,12 @@ MUST_CHECK bool store_stat(struct store *s, const char *key, enum store_found *f
 /* Large objects, streamed to and from files. sha256 is checked on the way; the download is atomic. */
 MUST_CHECK bool store_put_file(struct store *s, const char *key, const char *path, const char *content_type, struct error *e);
 MUST_CHECK bool store_get_file(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e);
+/* Like store_put_file, but leaves an object that is already there alone: *written = false. Where the store has no
+ * conditional writes, another writer may still slip in between. */
+MUST_CHECK bool store_put_new_file(struct store *s, const char *key, const char *path, const char *content_type,
+                                   bool *written, struct error *e);
+/* The SHA-256 of an object, as recorded by store_put_file or by reading it. */
+MUST_CHECK bool store_digest(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e);
 
 enum store_condition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_MATCH };
 /* *written = false: the condition did not hold (somebody was first). Settles a lost answer by reading back. */
@@ -54,5 +60,11 @@ MUST_CHECK bool store_list(struct store *s, const char *prefix, size_t limit, st
 /* Proves write permission by writing and deleting "probe/<random>", and learns whether conditional writes hold:
  * *atomic. Called before training. */
 MUST_CHECK bool store_probe(struct store *s, bool *atomic, struct error *e);
+/* What store_probe learned; probes if nobody has. */
+MUST_CHECK bool store_is_atomic(struct store *s, bool *atomic, struct error *e);
+
+/* Network stores give up at once when a stop was requested (core/stop.h). A run that must still save its checkpoint
+ * then calls this first: requests may go on until so many seconds from now. */
+void store_allow_after_stop(struct store *s, double seconds);
 
 #endif

@@ -1,0 +1,45 @@
+/* What every kind of store implements. store.c checks keys and arguments once, then calls through this table, so a
+ * back end may trust them. A store belongs to one thread at a time. */
+#ifndef STORE_BACKEND_H
+#define STORE_BACKEND_H
+
+#include "store/store.h"
+
+#define STORE_KEY_BYTES 512 /* longest key below the prefix; S3 itself stops at 1024 with the prefix */
+
+struct store_backend {
+    void (*close)(struct store *s);
+    char *(*object_url)(const struct store *s, const char *key, struct arena *a);
+    bool (*get)(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
+                struct str *out, char etag[128], struct error *e);
+    bool (*stat)(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
+    /* The SHA-256 of an object that may be large. */
+    bool (*digest)(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e);
+    bool (*put_file)(struct store *s, const char *key, const char *path, const char *content_type, bool only_if_absent,
+                     bool *written, struct error *e);
+    bool (*get_file)(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e);
+    bool (*put)(struct store *s, const char *key, struct str bytes, const char *content_type, enum store_condition when,
+                const char *etag, bool *written, struct error *e);
+    bool (*remove)(struct store *s, const char *key, struct error *e);
+    bool (*list)(struct store *s, const char *prefix, size_t limit, struct arena *a, const char ***keys, size_t *n,
+                 struct error *e);
+    void (*allow_after_stop)(struct store *s, double seconds); /* NULL = nothing to do */
+};
+
+enum store_guarantee { STORE_UNPROBED, STORE_ATOMIC, STORE_BEST_EFFORT };
+
+struct store {
+    const struct store_backend *backend;
+    char *url; /* owned; no secrets */
+    enum store_guarantee guarantee;
+};
+
+/* Makers. Each fills the common part too. */
+MUST_CHECK bool dir_open(const struct store_options *o, struct store **out, struct error *e);
+MUST_CHECK bool s3_open(const struct store_options *o, struct store **out, struct error *e);
+
+/* A key's shape: 1 to STORE_KEY_BYTES of [A-Za-z0-9._/-], no empty component, none beginning with '.'. */
+bool store_key_is_valid(const char *key);
+char *store_strdup(const char *s); /* heap, mem_free */
+
+#endif

@@ -1,0 +1,143 @@
+#include "store/pointer.h"
+
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "store/publish.h"
+
+#define POINTER_TRIES 64 /* each lost race means that somebody else moved on, so this ends far earlier */
+
+struct pointer {
+    enum store_found found;
+    struct json *json; /* owned; NULL when absent or damaged */
+    char etag[128];
+    struct str text; /* in the arena */
+};
+
+static void forget(struct pointer *p)
+{
+    json_free(p->json);
+    *p = (struct pointer){0};
+}
+
+/* A damaged pointer is no reason to stop a publication: it will be replaced. A newer schema is one. */
+static bool load(struct store *s, struct arena *a, struct pointer *p, char why[256], struct error *e)
+{
+    bool is_newer = false;
+
+    forget(p);
+    why[0] = 0;
+    if (!store_get(s, LATEST_KEY, MANIFEST_MAX_BYTES, a, &p->found, &p->text, p->etag, e))
+        return false;
+    if (p->found == STORE_PRESENT && !manifest_parse(p->text, NULL, &p->json, &is_newer, why) && is_newer)
+        return fail(e, ERR_STORE, "%s: %s was written by a newer retrain: use that or newer here too", store_url(s),
+                    LATEST_KEY);
+    return true;
+}
+
+static struct str pointer_text(const struct json *manifest, struct arena *a)
+{
+    struct json *copy = json_copy(manifest);
+    struct str_buf text = STR_BUF(MANIFEST_MAX_BYTES);
+
+    json_set(copy, "manifest", json_new_string(version_key(a, manifest_version(manifest), "manifest.json")));
+    json_write(copy, true, &text);
+    struct str out = {arena_strndup(a, str_buf_text(&text), text.n), text.n};
+    str_buf_free(&text);
+    json_free(copy);
+    return out;
+}
+
+/* One try. *settled: the pointer reads back as ours, or (unless `anywhere`) as a later one. */
+static bool move_once(struct store *s, const struct json *manifest, bool anywhere, struct arena *a, bool *settled,
+                      struct error *e)
+{
+    struct str text = pointer_text(manifest, a);
+    struct pointer p = {0};
+    char why[256];
+    bool written = false;
+    bool ok = load(s, a, &p, why, e);
+
+    if (ok && why[0])
+        log_warning("%s: %s is damaged (%s): replacing it", store_url(s), LATEST_KEY, why);
+    *settled = ok && p.found == STORE_PRESENT && str_eq(p.text, text);
+    if (ok && !anywhere && p.json && manifest_order(p.json, manifest) >= 0)
+        *settled = true;
+    if (ok && !*settled) {
+        enum store_condition when = p.found == STORE_ABSENT ? STORE_IF_ABSENT : STORE_IF_MATCH;
+        ok = store_put(s, LATEST_KEY, text, "application/json", when, p.etag, &written, e);
+    }
+    if (ok && written) {
+        ok = load(s, a, &p, why, e);
+        /* Something else there is another publisher's: the next try compares with that. */
+        *settled = ok && str_eq(p.text, text);
+    }
+    forget(&p);
+    return ok;
+}
+
+static bool move(struct store *s, const struct json *manifest, bool anywhere, struct error *e)
+{
+    bool settled = false, ok = true;
+
+    for (int i = 0; ok && !settled && i < POINTER_TRIES; i++) {
+        struct arena a = {0};
+        ok = move_once(s, manifest, anywhere, &a, &settled, e);
+        arena_free(&a);
+        if (ok && !settled && i > 2)
+            clock_sleep(0.02 * i);
+    }
+    if (ok && !settled)
+        return fail(e, ERR_STORE, "%s: %s kept changing under us: are several rollbacks running?", store_url(s), LATEST_KEY);
+    return ok;
+}
+
+/* Without conditional writes an older publisher may overwrite a newer one's pointer. But the newer one's manifest was
+ * there before its pointer; so whoever writes last and then looks at the manifests sees it and can put it right. */
+static bool follow_newest(struct store *s, const struct json *manifest, struct error *e)
+{
+    struct json *all = NULL;
+    bool ok = publish_list(s, &all, e);
+    const struct json *newest = json_at(all, 0);
+
+    if (ok && newest && manifest_order(newest, manifest) > 0)
+        ok = move(s, newest, false, e);
+    json_free(all);
+    return ok;
+}
+
+bool pointer_forward(struct store *s, const struct json *manifest, struct error *e)
+{
+    bool atomic;
+
+    if (!store_is_atomic(s, &atomic, e) || !move(s, manifest, false, e))
+        return fail_in(e, "moving %s", LATEST_KEY);
+    return atomic || follow_newest(s, manifest, e);
+}
+
+bool pointer_set(struct store *s, const struct json *manifest, struct error *e)
+{
+    return move(s, manifest, true, e) || fail_in(e, "moving %s", LATEST_KEY);
+}
+
+bool publish_latest(struct store *s, enum store_found *found, struct json **out, struct error *e)
+{
+    struct arena a = {0};
+    struct pointer p = {0};
+    char why[256];
+    bool ok = load(s, &a, &p, why, e);
+
+    *out = NULL;
+    *found = ok ? p.found : STORE_ABSENT;
+    if (ok && why[0])
+        ok = fail(e, ERR_STORE, "%s: %s is damaged (%s): run `retrain rollback VERSION` to set it", store_url(s), LATEST_KEY,
+                  why);
+    if (ok) {
+        *out = p.json;
+        p.json = NULL;
+    }
+    forget(&p);
+    arena_free(&a);
+    return ok;
+}
