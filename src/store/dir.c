@@ -170,7 +170,7 @@ static bool dir_put_file(struct store *s, const char *key, const char *path, con
 
     for (int i = 0; i < MAKE_TRIES && !ok; i++) {
         if (!fs_mkdirs(folder, e))
-            break;
+            continue;
         *written = true;
         ok = only_if_absent ? copy_if_free(path, to, &a, written, e) : fs_copy_atomic(path, to, e);
         if (!ok && fs_exists(folder))
@@ -244,7 +244,7 @@ static bool dir_put(struct store *s, const char *key, struct str bytes, const ch
 
     for (int i = 0; i < MAKE_TRIES && !ok; i++) {
         if (!fs_mkdirs(folder, e))
-            break;
+            continue;
         switch (when) {
         case STORE_ALWAYS:
             ok = *written = fs_write_atomic(to, bytes, e);

@@ -253,7 +253,7 @@ bool publish_settle(struct store *s, const struct json *manifest, struct error *
 
     bool ok = store_stat(s, version_publishing_key(&a, version), &found, &size_bytes, e);
     if (ok && found == STORE_PRESENT) {
-        log_notice("the run that published %s was interrupted before it moved %s: finishing that", version, LATEST_KEY);
+        log_notice("the run that published %s has not moved %s yet (interrupted?): moving it", version, LATEST_KEY);
         ok = end_publishing(s, version, manifest, e);
     }
     arena_free(&a);

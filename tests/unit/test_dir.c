@@ -1,10 +1,4 @@
 /* A folder as a store: what each operation promises, the lock, and eight processes at once. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +12,13 @@
 #include "core/hash.h"
 #include "store/backend.h"
 #include "store/dir_lock.h"
+
+/* After ours: cmocka makes a macro of `fail`. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 
 static char folder[64];
 static struct arena arena;

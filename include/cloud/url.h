@@ -1,0 +1,22 @@
+/* Addresses of services: only as much of a URL as an endpoint has. */
+#ifndef CLOUD_URL_H
+#define CLOUD_URL_H
+
+#include <stdbool.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+
+struct url {
+    bool is_https;
+    const char *host;      /* lower case, without brackets or port */
+    const char *authority; /* as in the Host header: brackets kept, the scheme's own port dropped */
+    const char *path;      /* from the first '/' on, with the query; "" when there is none */
+};
+
+/* http and https only; no user name in it. `what` names the URL in errors ("endpoint-url"): ERR_CONFIG. */
+MUST_CHECK bool url_parse(const char *text, const char *what, struct arena *a, struct url *out, struct error *e);
+
+bool url_host_is_loopback(const char *host); /* localhost, *.localhost, 127/8, ::1 */
+
+#endif

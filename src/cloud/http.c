@@ -1,0 +1,408 @@
+#include "cloud/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "cloud/url.h"
+#include "core/clock.h"
+#include "core/stop.h"
+
+#define CONNECT_SECONDS 10.0
+#define STALL_SECONDS 30.0
+#define METADATA_SECONDS 5.0
+#define SMALL_REPLY (64u << 10)
+#define HEADERS_MAX (64u << 10)
+
+struct http {
+    CURL *curl;
+    struct curl_slist *slist;
+    char *ca_file, *allow_http; /* owned, may be NULL */
+    double connect_seconds, stall_seconds;
+    bool is_metadata_service;
+    bool wants_fresh;     /* the last attempt failed: its connection may be in mid-body */
+    double stop_deadline; /* monotonic; requests may run until then although a stop was requested */
+};
+
+/* What one transfer needs in its callbacks. */
+struct transfer {
+    struct http *h;
+    const struct http_request *request;
+    FILE *body_file;
+    size_t body_at;
+    struct str_buf reply, headers;
+    struct sha256 hash;
+    uint64_t n_bytes;
+    bool too_long, sink_failed;
+};
+
+static void init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static char *copy(const char *s)
+{
+    if (!s || !s[0])
+        return NULL;
+    size_t n = strlen(s) + 1;
+    char *p = mem_alloc(n);
+    memcpy(p, s, n);
+    return p;
+}
+
+bool http_open(const struct http_options *o, struct http **out, struct error *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    double seconds;
+
+    pthread_once(&once, init_curl);
+    *out = NULL;
+    struct http *h = mem_alloc(sizeof *h);
+    h->curl = curl_easy_init();
+    if (!h->curl) {
+        mem_free(h);
+        return fail(e, ERR_INTERNAL, "libcurl cannot be initialised");
+    }
+    h->connect_seconds = o->connect_seconds > 0 ? o->connect_seconds : CONNECT_SECONDS;
+    h->stall_seconds = STALL_SECONDS;
+    h->is_metadata_service = o->is_metadata_service;
+    if (o->getenv) {
+        const char *stall = o->getenv("RETRAIN_STALL_TIMEOUT");
+        h->ca_file = copy(o->getenv("AWS_CA_BUNDLE"));
+        h->allow_http = copy(o->getenv("RETRAIN_ALLOW_HTTP"));
+        if (stall && stall[0]) {
+            if (!clock_parse_duration(str_of(stall), &seconds) || seconds < 1) {
+                http_close(h);
+                return fail(e, ERR_CONFIG, "RETRAIN_STALL_TIMEOUT: \"%.40s\" is not a duration like 30s", stall);
+            }
+            h->stall_seconds = seconds;
+        }
+    }
+    *out = h;
+    return true;
+}
+
+void http_close(struct http *h)
+{
+    if (!h)
+        return;
+    curl_easy_cleanup(h->curl);
+    mem_free(h->ca_file);
+    mem_free(h->allow_http);
+    mem_free(h);
+}
+
+void http_allow_after_stop(struct http *h, double seconds)
+{
+    h->stop_deadline = clock_seconds() + seconds;
+}
+
+bool http_may_go_on(const struct http *h)
+{
+    return !stop_requested() || clock_seconds() < h->stop_deadline;
+}
+
+void http_add_header(struct http_request *r, const char *name, const char *value)
+{
+    if (r->n_headers == HTTP_MAX_HEADERS)
+        BUG("too many headers, at %s", name);
+    r->headers[r->n_headers++] = (struct http_header){name, value};
+}
+
+static size_t on_read(char *p, size_t size, size_t n, void *ctx)
+{
+    struct transfer *t = ctx;
+    struct str body = t->request->body;
+
+    n *= size;
+    if (t->body_file) {
+        size_t got = fread(p, 1, n, t->body_file);
+        return ferror(t->body_file) ? CURL_READFUNC_ABORT : got;
+    }
+    if (n > body.n - t->body_at)
+        n = body.n - t->body_at;
+    if (n)
+        memcpy(p, body.p + t->body_at, n);
+    t->body_at += n;
+    return n;
+}
+
+/* Without it a connection that died while idle cannot be replayed: CURLE_SEND_FAIL_REWIND. */
+static int on_seek(void *ctx, curl_off_t offset, int origin)
+{
+    struct transfer *t = ctx;
+
+    if (origin != SEEK_SET)
+        return CURL_SEEKFUNC_CANTSEEK;
+    if (t->body_file)
+        return fseeko(t->body_file, (off_t)offset, SEEK_SET) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+    if (offset < 0 || (uint64_t)offset > t->request->body.n)
+        return CURL_SEEKFUNC_FAIL;
+    t->body_at = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static size_t on_write(char *p, size_t size, size_t n, void *ctx)
+{
+    struct transfer *t = ctx;
+    long status = 0;
+
+    n *= size;
+    t->n_bytes += n;
+    curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (t->request->sink && status / 100 == 2) {
+        t->too_long = t->request->max_sink_bytes && t->n_bytes > t->request->max_sink_bytes;
+        if (t->too_long)
+            return 0;
+        sha256_add(&t->hash, p, n);
+        t->sink_failed = fwrite(p, 1, n, t->request->sink) != n;
+        return t->sink_failed ? 0 : n;
+    }
+    str_buf_addn(&t->reply, p, n);
+    t->too_long = t->reply.overflow;
+    return t->too_long ? 0 : n;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *ctx)
+{
+    struct transfer *t = ctx;
+
+    n *= size;
+    if (n > 5 && memcmp(p, "HTTP/", 5) == 0)
+        str_buf_clear(&t->headers); /* after "100 Continue" comes the real one */
+    str_buf_addn(&t->headers, p, n);
+    return n;
+}
+
+static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct transfer *t = ctx;
+    (void)a, (void)b, (void)c, (void)d;
+    return !http_may_go_on(t->h);
+}
+
+static bool host_is_listed(const char *list, const char *host)
+{
+    struct str rest = str_of(list), one;
+    while (str_cut(&rest, ',', &one)) {
+        if (str_is(str_trim(one), host))
+            return true;
+    }
+    return false;
+}
+
+static bool check_url(const struct http *h, const struct http_request *r, struct url *u, struct arena *a, struct error *e)
+{
+    if (!url_parse(r->url, "address", a, u, e))
+        return false;
+    if (u->is_https || h->is_metadata_service || url_host_is_loopback(u->host) || host_is_listed(h->allow_http, u->host))
+        return true;
+    return fail(e, ERR_CONFIG,
+                "http://%s is not encrypted: use https, or set RETRAIN_ALLOW_HTTP=%s if that network is yours", u->authority,
+                u->host);
+}
+
+static bool set_headers(struct http *h, const struct http_request *r, struct error *e)
+{
+    struct arena a = {0};
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < r->n_headers; i++) {
+        const char *value = r->headers[i].value;
+        if (strpbrk(value, "\r\n"))
+            ok = fail(e, ERR_STORE, "the value of the header %s holds a line break", r->headers[i].name);
+        else /* "Name;" is how libcurl sends a header without a value */
+            h->slist = curl_slist_append(h->slist, value[0] ? arena_printf(&a, "%s: %s", r->headers[i].name, value)
+                                                            : arena_printf(&a, "%s;", r->headers[i].name));
+    }
+    arena_free(&a);
+    return ok;
+}
+
+static void set_body(CURL *c, const struct http_request *r)
+{
+    uint64_t n = r->body_path ? r->body_bytes : r->body.n;
+    bool is_get = strcmp(r->method, "GET") == 0;
+
+    if (strcmp(r->method, "HEAD") == 0) {
+        curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+    } else if (strcmp(r->method, "PUT") == 0) {
+        curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)n);
+    } else if (strcmp(r->method, "POST") == 0) {
+        curl_easy_setopt(c, CURLOPT_POST, 1L);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
+    } else if (!is_get) {
+        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
+    }
+}
+
+static void set_timeouts(CURL *c, const struct http *h)
+{
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(h->connect_seconds * 1000));
+    if (h->is_metadata_service) {
+        curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(METADATA_SECONDS * 1000));
+        curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+    }
+    /* Not one time for the whole transfer: a model may be large and the line slow, but it must move. */
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->stall_seconds);
+}
+
+static void set_options(struct http *h, struct transfer *t)
+{
+    CURL *c = h->curl;
+
+    curl_easy_setopt(c, CURLOPT_URL, t->request->url);
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(c, CURLOPT_USERAGENT, "retrain");
+    if (h->ca_file)
+        curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, h->slist);
+    curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(c, CURLOPT_READDATA, t);
+    curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(c, CURLOPT_SEEKDATA, t);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_write);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, h->wants_fresh ? 1L : 0L);
+    set_timeouts(c, h);
+    set_body(c, t->request);
+}
+
+/* The sentence for a transfer that did not end in a whole reply. */
+static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *detail, const char *host,
+                            struct http_response *out, struct error *e)
+{
+    const struct http_request *r = t->request;
+
+    if (!http_may_go_on(t->h) && rc == CURLE_ABORTED_BY_CALLBACK)
+        return fail(e, ERR_STOPPED, "%s: stopped by a signal", host);
+    if (t->sink_failed)
+        return fail(e, ERR_STORE, "writing the reply of %s to disk: %s", host, strerror(errno));
+    if (t->too_long)
+        return fail(e, ERR_STORE, "%s: the reply is longer than it may be (%" PRIu64 " bytes)", host,
+                    r->sink && t->reply.n == 0 ? r->max_sink_bytes : (uint64_t)t->reply.ceiling);
+    switch (rc) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        out->unreachable = true;
+        return fail(e, ERR_NET, "cannot resolve the host name %s: check endpoint-url, region and the network", host);
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return fail(e, ERR_STORE, "cannot resolve the proxy's host name: check HTTPS_PROXY and HTTP_PROXY");
+    case CURLE_COULDNT_CONNECT:
+        out->unreachable = true;
+        return fail(e, ERR_NET, "cannot connect to %s (%s): is the server running, and endpoint-url right?", host, detail);
+    case CURLE_OPERATION_TIMEDOUT:
+        return fail(e, ERR_NET, "%s does not answer (%s)", host, detail);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+        return fail(e, ERR_STORE, "%s: TLS verification failed (%s): name your own authority's file in AWS_CA_BUNDLE", host,
+                    detail);
+    case CURLE_READ_ERROR:
+    case CURLE_ABORTED_BY_CALLBACK:
+        return fail(e, ERR_STORE, "reading %s while sending it: did it change?", r->body_path ? r->body_path : "the body");
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_OUT_OF_MEMORY:
+        return fail(e, ERR_STORE, "%s: %s", host, detail);
+    default:
+        return fail(e, ERR_NET, "%s: the connection failed (%s)", host, detail);
+    }
+}
+
+static bool perform(struct http *h, struct transfer *t, const char *host, struct http_response *out, struct error *e)
+{
+    char detail[CURL_ERROR_SIZE] = "";
+
+    set_options(h, t);
+    curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, detail);
+    CURLcode rc = curl_easy_perform(h->curl);
+    long status = 0;
+    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
+    /* A refusal before the whole body was sent is an answer all the same. */
+    bool is_answered = rc == CURLE_OK || (rc == CURLE_SEND_ERROR && status >= 400 && t->reply.n > 0);
+    h->wants_fresh = rc != CURLE_OK || status >= 500;
+    if (!is_answered)
+        return transfer_failed(t, rc, detail[0] ? detail : curl_easy_strerror(rc), host, out, e);
+    if (t->request->sink && fflush(t->request->sink))
+        return fail(e, ERR_STORE, "writing the reply of %s to disk: %s", host, strerror(errno));
+    out->status = (int)status;
+    out->n_bytes = t->n_bytes;
+    return true;
+}
+
+static bool open_files(struct transfer *t, struct error *e)
+{
+    const struct http_request *r = t->request;
+
+    if (r->body_path) {
+        t->body_file = fopen(r->body_path, "rbe");
+        if (!t->body_file)
+            return fail(e, ERR_STORE, "open %s: %s", r->body_path, strerror(errno));
+    }
+    /* An attempt before this one may have left bytes. */
+    if (r->sink && (fflush(r->sink) || fseeko(r->sink, 0, SEEK_SET) || ftruncate(fileno(r->sink), 0)))
+        return fail(e, ERR_STORE, "truncating a temporary file: %s", strerror(errno));
+    return true;
+}
+
+bool http_send(struct http *h, const struct http_request *r, struct arena *a, struct http_response *out, struct error *e)
+{
+    struct transfer t = {.h = h, .request = r};
+    struct url u;
+
+    memset(out, 0, sizeof *out);
+    if (!http_may_go_on(h))
+        return fail(e, ERR_STOPPED, "stopped by a signal");
+    if (!check_url(h, r, &u, a, e))
+        return false;
+    t.reply = STR_BUF(r->max_bytes ? r->max_bytes : SMALL_REPLY);
+    t.headers = STR_BUF(HEADERS_MAX);
+    sha256_begin(&t.hash);
+
+    curl_easy_reset(h->curl); /* options only: connections stay */
+    bool ok = open_files(&t, e) && set_headers(h, r, e) && perform(h, &t, u.authority, out, e);
+
+    sha256_end(&t.hash, out->sha256);
+    out->body = (struct str){arena_strndup(a, str_buf_text(&t.reply), t.reply.n), t.reply.n};
+    out->headers = (struct str){arena_strndup(a, str_buf_text(&t.headers), t.headers.n), t.headers.n};
+    if (t.body_file)
+        fclose(t.body_file);
+    curl_slist_free_all(h->slist);
+    h->slist = NULL;
+    str_buf_free(&t.reply);
+    str_buf_free(&t.headers);
+    return ok;
+}
+
+struct str http_header(const struct http_response *r, const char *name)
+{
+    struct str rest = r->headers, line, field;
+    size_t n = strlen(name);
+
+    while (str_cut(&rest, '\n', &line)) {
+        struct str value = line;
+        if (str_cut(&value, ':', &field) && field.n == n && strncasecmp(field.p, name, n) == 0)
+            return str_trim(value);
+    }
+    return (struct str){0};
+}
