@@ -17,6 +17,10 @@ struct entry {
 
 void config_format_real(double x, char out[32])
 {
+    if (x > -1e15 && x < 1e15 && x == (double)(int64_t)x) {
+        snprintf(out, 32, "%lld", (long long)x);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, 32, "%.*g", digits, x);
         if (strtod(out, NULL) == x)
