@@ -101,6 +101,11 @@ $(B)/%.o: %.c
 $(B)/retrain: $(B)/action/main.o $(LIB)
 	$(CC) $(CFLAGS_V) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
+# What the container image starts: retrain, or a shell for GitLab's runner. Static, so that it needs nothing.
+build/entrypoint: action/entrypoint.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -static $(WERROR) -o $@ $<
+
 # One test file is one program; it prints TAP. A fuzz target is a program that replays its corpus as TAP, except in the
 # variant "fuzz", where libFuzzer brings main.
 FUZZ_MAIN := $(if $(filter fuzz,$(V)),,$(B)/tests/fuzz/replay.o)
