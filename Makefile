@@ -44,7 +44,7 @@ CFLAGS_grad := -O2 -DREAL_IS_DOUBLE
 CFLAGS_V := $(CFLAGS_$(V))
 
 # Kernel files are compiled for their own instruction set and chosen at run time.
-$(B)/src/nn/kernels/simd_avx2.o: CFLAGS_ISA := -O3 -mavx2 -mfma -mf16c -mbmi2
+$(B)/src/nn/kernels/simd_avx2.o: CFLAGS_ISA := -O3 -mavx2 -mfma -mf16c -mbmi2 -Wno-psabi
 $(B)/src/nn/kernels/simd_avx512.o: CFLAGS_ISA := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mbmi2 \
                                                  -mprefer-vector-width=512
 $(B)/src/nn/kernels/ref.o: CFLAGS_ISA := -O2

@@ -102,8 +102,8 @@ static bool load(const char *path, const struct st_file *f, struct arena *a, str
     int64_t pixels;
     if (!str_to_int64(str_of(size), &pixels) || pixels < 32 || pixels > 8192 || pixels % 32 != 0)
         return fail(e, ERR_DATA, "%s: imgsz '%s' is not a multiple of 32", path, size);
-    const char *const *names;
-    int n_names;
+    const char *const *names = NULL;
+    int n_names = 0;
     struct spec spec;
     if (!parse_names(names_text, path, a, &names, &n_names, e))
         return false;
