@@ -24,15 +24,18 @@ bool cmd_rollback(struct job *j, struct error *e)
     const char *found = c->n_arguments ? c->arguments[0] : version_before(all, latest);
     const char *target = found ? arena_strdup(j->arena, found) : NULL;
     json_free(all);
-    if (!*latest)
-        return fail(e, ERR_STORE, "rollback: nothing is published in %s yet", store_url(j->store));
+    if (!*latest && !target)
+        return fail(e, ERR_STORE, "rollback: there is no sound latest.json in %s; name the version that it shall point to", store_url(j->store));
     if (!target)
         return fail(e, ERR_CONFIG, "rollback: no version was published before %s", latest);
     if (!strcmp(target, latest))
         return fail(e, ERR_CONFIG, "rollback: %s is the latest already", target);
     if (!publish_point(j->store, target, e))
         return false;
-    log_info("latest.json names %s now; before it was %s", target, latest);
+    if (!*latest) {
+        j->headline = arena_printf(j->arena, "latest.json names %s now", target);
+        return true;
+    }
     if (c->delete_version && !publish_delete(j->store, latest, e))
         return false;
     j->headline = arena_printf(j->arena, "rolled back from %s to %s%s", latest, target, c->delete_version ? "; the bad version is removed" : "");

@@ -31,7 +31,13 @@ bool job_open_store(struct job *j, struct error *e)
     enum store_found found;
     if (!store_open(&o, &j->store, e))
         return false;
-    return publish_latest(j->store, &found, &j->latest, e);
+    if (publish_latest(j->store, &found, &j->latest, e))
+        return true;
+    if (found == STORE_ABSENT)
+        return false; /* it could not be read: denied, unreachable */
+    log_warning("%s", e->message); /* there, but damaged: publishing and `rollback VERSION` write a new one */
+    error_clear(e);
+    return true;
 }
 
 bool job_version(struct job *j, struct error *e)
