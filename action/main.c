@@ -36,6 +36,6 @@ int main(int argc, char **argv)
         log_error("standard output cannot be written");
         return error_exit_code(ERR_INTERNAL);
     }
-    log_error("%s", e.message);
+    log_annotate(LOG_ERROR, NULL, 0, "%s", e.message); /* on GitHub the line that people see first */
     return e.code == ERR_STOPPED ? stop_exit_code() : error_exit_code(e.code);
 }
