@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -113,13 +114,23 @@ def test_same_bytes():
     shutil.rmtree(work)
 
 
+def write_weights(path, name, shape, value):
+    n = 1
+    for side in shape:
+        n *= side
+    header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 * n]}}).encode()
+    header += b" " * (-len(header) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(header)) + header + struct.pack("<f", value) * n)
+
+
 def test_gate_and_divergence():
     work = make_workspace(16, 4)
     r = tap.run("run", *SMALL, "--min-map50", "1", "--output-json", "out.json", cwd=work, timeout=300)
     tap.equal((r.returncode, outputs(work)["status"]), (5, "rejected"), "a model below the gate is refused")
     tap.ok(not os.path.exists(os.path.join(work, "models", "latest.json")), "and not visible")
-    r = tap.run("run", *SMALL, "--learning-rate", "1e30", "--optimizer", "sgd", "--warmup-epochs", "0", "--output-json", "out.json",
-                cwd=work, timeout=300)
+    write_weights(os.path.join(work, "huge.safetensors"), "model.0.conv.weight", [16, 3, 3, 3], 3e38)
+    r = tap.run("run", *SMALL, "--initial-weights", "huge.safetensors", "--output-json", "out.json", cwd=work, timeout=300)
     tap.equal((r.returncode, outputs(work)["status"]), (6, "failed"), "a diverged training fails by its own code")
     tap.contains(r.stderr, "not finite", "and says so")
     tap.ok(not os.path.exists(os.path.join(work, "models", "latest.json")), "nothing was published")
