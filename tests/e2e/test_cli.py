@@ -117,6 +117,29 @@ def test_version():
     tap.equal(version_of(root, "--dataset", "link")[:12], version[:12], "the dataset folder may be a link")
 
 
+def test_recipe():
+    """docs/version.md, done by hand for the defaults and for some other values."""
+    root = project(4)
+    recipe = {"augment.close-mosaic": "10", "augment.degrees": "0", "augment.fliplr": "0.5", "augment.flipud": "0", "augment.hsv-h": "0.015",
+              "augment.hsv-s": "0.7", "augment.hsv-v": "0.4", "augment.mosaic": "1", "augment.scale": "0.5", "augment.shear": "0",
+              "augment.translate": "0.1", "batch-size": "16", "dataset-format": "auto", "epochs": "100", "final-lr-fraction": "0.01",
+              "image-size": "320", "initial-weights": "none", "learning-rate": "auto", "model": "n", "momentum": "0.937", "optimizer": "auto",
+              "patience": "0", "seed": "0", "smoke": "false", "val-fraction": "0.2", "warmup-epochs": "3", "weight-decay": "0.0005"}
+    got = version_of(root)
+    for engine in range(1, 100):  # whatever its number is in this release
+        text = "".join("%s=%s\n" % kv for kv in sorted({**recipe, "engine": str(engine)}.items()))
+        if hashlib.sha256(text.encode()).hexdigest()[:8] == got[13:]:
+            break
+    else:
+        tap.ok(False, "the recipe of the defaults is the documented text")
+        return
+    tap.ok(True, "the recipe of the defaults is the documented text")
+    recipe.update({"engine": str(engine), "learning-rate": "1e-05", "epochs": "100000", "augment.mosaic": "0.25"})
+    text = "".join("%s=%s\n" % kv for kv in sorted(recipe.items()))
+    got = version_of(root, "--learning-rate", "0.00001", "--epochs", "100000", "--augment", "mosaic=.25")
+    tap.equal(got[13:], hashlib.sha256(text.encode()).hexdigest()[:8], "and so is one with other values")
+
+
 def test_skip():
     root = project()
     version = version_of(root)
@@ -296,7 +319,7 @@ def test_pull_list_rollback():
 
 
 try:
-    tap.main(test_version, test_skip, test_plan, test_latest_as_initial_weights, test_check, test_dataset_errors, test_hostile_names,
+    tap.main(test_version, test_recipe, test_skip, test_plan, test_latest_as_initial_weights, test_check, test_dataset_errors, test_hostile_names,
              test_store_errors, test_fork, test_pull_list_rollback)
 finally:
     for folder in FOLDERS:
