@@ -13,7 +13,7 @@ COPY include include
 COPY src src
 COPY action action
 COPY tools/image-root.sh tools/image-root.sh
-RUN make -j"$(nproc)" build/retrain build/entrypoint && tools/image-root.sh /root-of-image
+RUN make -j"$(nproc)" DEPS_CHECKED=1 build/retrain build/entrypoint && tools/image-root.sh /root-of-image
 
 FROM scratch
 LABEL org.opencontainers.image.title="retrain" \
