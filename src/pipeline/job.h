@@ -42,6 +42,8 @@ struct job {
     bool keeps_checkpoints;     /* in the store, so that a later job on another machine goes on */
     int n_jobs;                 /* this run included, how many have worked on this version */
 
+    struct report_photo *photos; /* for the report, found once; NULL until then */
+    int n_photos;
     struct outputs outputs;
     struct str summary;         /* Markdown of the last report_write; goes to the host once, at the end */
     const char *headline;       /* last line of the log and first of the report */

@@ -51,15 +51,15 @@ void report_write(struct job *j, const struct trained *t, const struct json *man
         .previous = j->latest,
         .n_dataset_warnings = j->dataset.n_warnings,
     };
-    struct report_photo *photos = NULL;
     struct error e = {0};
     if (t) {
         r.epochs = t->rows;
         r.n_epochs = t->n_rows;
         r.best_epoch = t->best_epoch;
-        if (t->model && !stage_photos(j, t, &photos, &r.n_photos, &e))
-            log_warning("the report has no photos: %s", e.message);
-        r.photos = photos;
+        if (t->model && !j->photos && !stage_photos(j, t, &j->photos, &j->n_photos, &e))
+            log_warning("the report lacks photos: %s", e.message);
+        r.photos = j->photos;
+        r.n_photos = j->n_photos;
     }
     error_clear(&e);
     if (!fs_mkdirs(j->config->report_dir, &e)) {

@@ -175,11 +175,11 @@ bool cmd_run(struct job *j, struct error *e)
         conclude(j, "failed", arena_strdup(j->arena, e->message));
         report_write(j, &t, NULL);
     }
+    bool is_over = (ok && !t.is_unfinished) || (!ok && e->code == ERR_GATE);
     stage_free(&t);
 
     /* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on from it. */
     struct error cleaning = {0};
-    bool is_over = (ok && !t.is_unfinished) || e->code == ERR_GATE;
     if (is_over && !fs_remove_tree(fs_join(j->arena, c->workspace, ".retrain"), &cleaning))
         log_debug("%s", cleaning.message);
     return ok;

@@ -98,6 +98,7 @@ bool stage_train(struct job *j, struct trained *out, struct error *e)
     struct train_result r;
     if (!train_run(&o, &j->dataset, m, k, j->pool, j->arena, &r, e))
         return false;
+    j->n_jobs = r.jobs; /* the checkpoint knows best, also where no store kept it */
     if (r.best_epoch > 0) /* from here on the model is what will be published */
         memcpy(m->params.data, r.best_weights, m->params.n_total * sizeof(real));
     *out = (struct trained){
