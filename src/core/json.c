@@ -1,5 +1,5 @@
 /* jansson has functions json_string and json_copy and four kinds named as ours are. Its declarations are moved out of
- * the way here (this file calls neither function), and core/json.h gives our two functions other names for the linker. */
+ * the way here (this file calls neither), and core/json.h gives our two functions other names for the linker. */
 #define json_string jansson_string
 #define json_copy jansson_copy
 #define JSON_OBJECT JANSSON_OBJECT
@@ -239,7 +239,7 @@ static void write_real(double x, struct str_buf *out)
         if (strtod(text, NULL) == x)
             break;
     }
-    str_buf_adds(out, text);
+    str_buf_adds(out, x == 0 && signbit(x) ? "-0.0" : text); /* "-0" would be read back as the integer 0 */
 }
 
 static void write_break(bool pretty, int depth, struct str_buf *out)
