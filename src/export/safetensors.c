@@ -1,0 +1,292 @@
+/* The safetensors format: u64 header length, JSON header, then the tensors' bytes without holes. */
+#include "export/safetensors.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+
+#define HEADER_MAX ((uint64_t)100 << 20) /* the limit of the reference reader */
+#define LENGTH_BYTES 8
+#define ALIGN 8
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are stored in little-endian order");
+
+/* How an element becomes a float; NONE is checked for its place in the file and then skipped. */
+enum read_as { READ_NONE, READ_F32, READ_F16, READ_BF16 };
+
+static const struct dtype {
+    const char *name;
+    uint64_t size_bytes;
+    enum read_as read_as;
+} dtypes[] = {
+    {"F32", 4, READ_F32},  {"F16", 2, READ_F16}, {"BF16", 2, READ_BF16}, {"I64", 8, READ_NONE}, {"I32", 4, READ_NONE},
+    {"I16", 2, READ_NONE}, {"I8", 1, READ_NONE}, {"U64", 8, READ_NONE},  {"U32", 4, READ_NONE}, {"U16", 2, READ_NONE},
+    {"U8", 1, READ_NONE},  {"BOOL", 1, READ_NONE},
+};
+
+static struct json *describe(const struct st_tensor *t, uint64_t begin)
+{
+    struct json *v = json_new_object(), *shape = json_new_array(), *offsets = json_new_array();
+    for (int d = 0; d < t->n_dims; d++)
+        json_append(shape, json_new_int(t->dims[d]));
+    json_append(offsets, json_new_int((int64_t)begin));
+    json_append(offsets, json_new_int((int64_t)(begin + t->n * sizeof(float))));
+    json_set(v, "dtype", json_new_string("F32"));
+    json_set(v, "shape", shape);
+    json_set(v, "data_offsets", offsets);
+    return v;
+}
+
+static void write_header(const struct st_file *f, struct str_buf *out)
+{
+    struct json *header = json_new_object();
+    if (f->n_meta > 0) {
+        struct json *meta = json_new_object();
+        for (size_t i = 0; i < f->n_meta; i++)
+            json_set(meta, f->meta[i].key, json_new_string(f->meta[i].value));
+        json_set(header, "__metadata__", meta);
+    }
+    uint64_t begin = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        json_set(header, f->tensors[i].name, describe(&f->tensors[i], begin));
+        begin += f->tensors[i].n * sizeof(float);
+    }
+    json_write(header, false, out);
+    json_free(header);
+    while (out->n % ALIGN != 0) /* the length field is 8 bytes itself, so this aligns the data in the file */
+        str_buf_addc(out, ' ');
+}
+
+bool safetensors_write(const char *path, const struct st_file *f, struct error *e)
+{
+    struct str_buf header = STR_BUF(HEADER_MAX), file = STR_BUF(SIZE_MAX / 2);
+    write_header(f, &header);
+    bool ok = !header.overflow || fail(e, ERR_INTERNAL, "%s: a header over 100 MB", path);
+    if (ok) {
+        uint64_t n = header.n;
+        str_buf_addn(&file, &n, sizeof n);
+        str_buf_add(&file, str_buf_view(&header));
+        for (size_t i = 0; i < f->n_tensors; i++)
+            str_buf_addn(&file, f->tensors[i].data, mem_mul(f->tensors[i].n, sizeof(float)));
+        ok = fs_write_atomic(path, str_buf_view(&file), e);
+    }
+    str_buf_free(&header);
+    str_buf_free(&file);
+    return ok;
+}
+
+/* ---- reading ---- */
+
+struct extent {
+    uint64_t begin, end;
+    const char *name;
+};
+
+struct reader {
+    const char *what;
+    struct arena *arena;
+    struct str data;
+    struct st_file *out;
+    struct extent *extents; /* of every tensor, skipped ones too */
+    size_t n_extents;
+    struct error *error;
+    bool ok;
+};
+
+static float from_half(uint16_t h)
+{
+    int exponent = h >> 10 & 31, mantissa = h & 1023;
+    double value = exponent == 0    ? ldexp(mantissa, -24)
+                   : exponent == 31 ? (mantissa ? (double)NAN : (double)INFINITY)
+                                    : ldexp(1024 + mantissa, exponent - 25);
+    return (float)(h & 0x8000 ? -value : value);
+}
+
+static float from_bfloat(uint16_t h)
+{
+    uint32_t bits = (uint32_t)h << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static bool widen(struct reader *r, const char *from, enum read_as as, const char *name, size_t n, float *to)
+{
+    if (as == READ_F32 && n > 0)
+        memcpy(to, from, n * sizeof *to);
+    for (size_t i = 0; i < n; i++) {
+        if (as != READ_F32) {
+            uint16_t h;
+            memcpy(&h, from + 2 * i, sizeof h);
+            to[i] = as == READ_F16 ? from_half(h) : from_bfloat(h);
+        }
+        if (!isfinite(to[i]))
+            return fail(r->error, ERR_DATA, "%s: tensor %s holds a value that is not finite (element %zu)", r->what, name, i);
+    }
+    return true;
+}
+
+static bool read_shape(struct reader *r, const char *name, const struct json *shape, struct st_tensor *t)
+{
+    size_t n_dims = json_len(shape);
+    if (json_kind(shape) != JSON_ARRAY || n_dims > 4)
+        return fail(r->error, ERR_DATA, "%s: tensor %s needs a shape of at most 4 sizes", r->what, name);
+    t->name = arena_strdup(r->arena, name);
+    t->n_dims = (int)n_dims;
+    t->n = 1;
+    for (size_t d = 0; d < 4; d++) {
+        t->dims[d] = 1;
+        if (d >= n_dims)
+            continue;
+        if (!json_int64(json_at(shape, d), &t->dims[d]) || t->dims[d] < 0)
+            return fail(r->error, ERR_DATA, "%s: tensor %s: a size of its shape is no whole number", r->what, name);
+        if (__builtin_mul_overflow(t->n, (size_t)t->dims[d], &t->n))
+            return fail(r->error, ERR_DATA, "%s: tensor %s: its shape is too large", r->what, name);
+    }
+    return true;
+}
+
+static bool read_extent(struct reader *r, const char *name, const struct json *offsets, uint64_t size_bytes, struct extent *out)
+{
+    int64_t begin, end;
+    if (json_kind(offsets) != JSON_ARRAY || json_len(offsets) != 2 || !json_int64(json_at(offsets, 0), &begin) ||
+        !json_int64(json_at(offsets, 1), &end) || begin < 0 || end < begin)
+        return fail(r->error, ERR_DATA, "%s: tensor %s needs data_offsets [begin, end]", r->what, name);
+    if ((uint64_t)end > r->data.n)
+        return fail(r->error, ERR_DATA, "%s: tensor %s ends at byte %lld of %zu: the file is cut off", r->what, name,
+                    (long long)end, r->data.n);
+    if ((uint64_t)(end - begin) != size_bytes)
+        return fail(r->error, ERR_DATA, "%s: tensor %s: its shape needs %llu bytes, its offsets span %lld", r->what, name,
+                    (unsigned long long)size_bytes, (long long)(end - begin));
+    *out = (struct extent){(uint64_t)begin, (uint64_t)end, arena_strdup(r->arena, name)};
+    return true;
+}
+
+static bool read_tensor(struct reader *r, const char *name, const struct json *v)
+{
+    const char *type = json_string(json_get(v, "dtype"), "");
+    const struct dtype *dtype = NULL;
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+        if (!strcmp(dtypes[i].name, type))
+            dtype = &dtypes[i];
+    if (!dtype)
+        return fail(r->error, ERR_DATA, "%s: tensor %s: cannot read its dtype '%s'; save it as F32, F16 or BF16", r->what, name,
+                    type);
+    struct st_tensor t = {0};
+    uint64_t size_bytes;
+    struct extent *extent = &r->extents[r->n_extents];
+    if (!read_shape(r, name, json_get(v, "shape"), &t))
+        return false;
+    if (__builtin_mul_overflow((uint64_t)t.n, dtype->size_bytes, &size_bytes))
+        return fail(r->error, ERR_DATA, "%s: tensor %s: its shape is too large", r->what, name);
+    if (!read_extent(r, name, json_get(v, "data_offsets"), size_bytes, extent))
+        return false;
+    r->n_extents++;
+    if (dtype->read_as == READ_NONE)
+        return true;
+    float *values = ARENA_NEW(r->arena, float, t.n);
+    if (!widen(r, r->data.p + extent->begin, dtype->read_as, name, t.n, values))
+        return false;
+    t.data = values;
+    r->out->tensors[r->out->n_tensors++] = t;
+    return true;
+}
+
+static bool each_meta(const char *key, const struct json *v, void *ctx)
+{
+    struct reader *r = ctx;
+    if (json_kind(v) != JSON_STRING) {
+        r->ok = fail(r->error, ERR_DATA, "%s: metadata %s is not a text", r->what, key);
+        return false;
+    }
+    r->out->meta[r->out->n_meta++] = (struct st_meta){arena_strdup(r->arena, key), arena_strdup(r->arena, json_string(v, ""))};
+    return true;
+}
+
+static bool each_entry(const char *key, const struct json *v, void *ctx)
+{
+    struct reader *r = ctx;
+    if (strcmp(key, "__metadata__") != 0) {
+        r->ok = read_tensor(r, key, v);
+    } else if (json_kind(v) != JSON_OBJECT) {
+        r->ok = fail(r->error, ERR_DATA, "%s: __metadata__ is not an object", r->what);
+    } else {
+        r->out->meta = ARENA_NEW(r->arena, struct st_meta, json_len(v));
+        json_each(v, each_meta, r);
+    }
+    return r->ok;
+}
+
+static int by_begin(const void *pa, const void *pb)
+{
+    const struct extent *a = pa, *b = pb;
+    if (a->begin != b->begin)
+        return a->begin < b->begin ? -1 : 1;
+    return (a->end > b->end) - (a->end < b->end);
+}
+
+/* Bytes that two tensors share, or that none owns, could hide anything: the format forbids both. */
+static bool check_cover(struct reader *r)
+{
+    if (r->n_extents > 1)
+        qsort(r->extents, r->n_extents, sizeof *r->extents, by_begin);
+    uint64_t at = 0;
+    for (size_t i = 0; i < r->n_extents; i++) {
+        const struct extent *x = &r->extents[i];
+        if (x->begin != at)
+            return fail(r->error, ERR_DATA, "%s: tensor %s begins at byte %llu where %llu was due: the file is damaged", r->what,
+                        x->name, (unsigned long long)x->begin, (unsigned long long)at);
+        at = x->end;
+    }
+    if (at != r->data.n)
+        return fail(r->error, ERR_DATA, "%s: %llu bytes after the last tensor: the file is damaged", r->what,
+                    (unsigned long long)(r->data.n - at));
+    return true;
+}
+
+bool safetensors_parse(struct str bytes, const char *what, struct arena *a, struct st_file *out, struct error *e)
+{
+    uint64_t n;
+    *out = (struct st_file){0};
+    if (bytes.n < LENGTH_BYTES)
+        return fail(e, ERR_DATA, "%s: %zu bytes are too few for a safetensors file", what, bytes.n);
+    memcpy(&n, bytes.p, sizeof n);
+    if (n > HEADER_MAX)
+        return fail(e, ERR_DATA, "%s: not a safetensors file (or its header is over 100 MB)", what);
+    if (n > bytes.n - LENGTH_BYTES)
+        return fail(e, ERR_DATA, "%s: its header of %llu bytes is cut off after %zu", what, (unsigned long long)n,
+                    bytes.n - LENGTH_BYTES);
+    if (n == 0 || bytes.p[LENGTH_BYTES] != '{')
+        return fail(e, ERR_DATA, "%s: not a safetensors file: its header does not begin with {", what);
+
+    struct json *header;
+    if (!json_parse((struct str){bytes.p + LENGTH_BYTES, (size_t)n}, "header", &header, e))
+        return fail_in(e, "%s", what);
+    size_t n_entries = json_len(header);
+    struct reader r = {.what = what, .arena = a, .out = out, .error = e, .ok = true};
+    r.data = str_slice(bytes, LENGTH_BYTES + (size_t)n, bytes.n);
+    r.extents = ARENA_NEW(a, struct extent, n_entries);
+    out->tensors = ARENA_NEW(a, struct st_tensor, n_entries);
+    json_each(header, each_entry, &r);
+    json_free(header);
+    return r.ok && check_cover(&r);
+}
+
+const struct st_tensor *safetensors_find(const struct st_file *f, const char *name)
+{
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (!strcmp(f->tensors[i].name, name))
+            return &f->tensors[i];
+    return NULL;
+}
+
+const char *safetensors_meta(const struct st_file *f, const char *key)
+{
+    for (size_t i = 0; i < f->n_meta; i++)
+        if (!strcmp(f->meta[i].key, key))
+            return f->meta[i].value;
+    return NULL;
+}
