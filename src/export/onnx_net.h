@@ -1,0 +1,12 @@
+/* The detector as an ONNX graph: images -> output0. */
+#ifndef EXPORT_ONNX_NET_H
+#define EXPORT_ONNX_NET_H
+
+#include "detector/spec.h"
+#include "export/onnx_graph.h"
+#include "nn/param.h"
+
+/* weights as in onnx_write. False when a folded weight is not finite. */
+bool onnx_net_add(struct graph *g, const struct spec *spec, const struct param_set *p, const real *weights, int image_size);
+
+#endif

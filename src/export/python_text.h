@@ -1,0 +1,11 @@
+/* Python literals, for the metadata that readers of ONNX files evaluate as such. */
+#ifndef EXPORT_PYTHON_TEXT_H
+#define EXPORT_PYTHON_TEXT_H
+
+#include "core/str.h"
+
+/* Appends repr(s): quotes, and escapes for what would end or break the literal. Text that is not UTF-8 has its bytes
+ * from 0x80 shown as \xNN. Printable characters beyond ASCII stay as they are. */
+void python_repr(struct str s, struct str_buf *out);
+
+#endif
