@@ -1,33 +1,18 @@
 /* Everything that can be known before training: configuration, every defect of the dataset, class balance, access to the store. */
 #include <stdio.h>
-#include <string.h>
 
 #include "core/log.h"
 #include "pipeline/job.h"
-
-/* Class names come from outside: control characters must not reach a terminal or a log that obeys commands. */
-static void print_name(const char *name, int width)
-{
-    int n = 0;
-    for (const unsigned char *p = (const unsigned char *)name; *p && n < width; p++, n++)
-        putchar(*p < ' ' || *p == 0x7f ? '?' : *p);
-    printf("%*s", width - n, "");
-}
+#include "pipeline/show.h"
 
 static void print_balance(const struct dataset *d)
 {
-    int width = 5;
-    for (int i = 0; i < d->n_classes; i++) {
-        int n = (int)strlen(d->classes[i]);
-        width = n > width ? n : width;
-    }
-    width = width > 40 ? 40 : width;
-    printf("  class %*s     boxes  share  images\n", width - 5, "");
+    printf("    boxes  share  images  class\n");
     for (int i = 0; i < d->n_classes; i++) {
         double share = d->n_boxes ? 100.0 * (double)d->boxes_per_class[i] / (double)d->n_boxes : 0;
-        printf("  ");
-        print_name(d->classes[i], width);
-        printf("  %9ld %5.1f%% %7ld\n", d->boxes_per_class[i], share, d->images_per_class[i]);
+        printf("%9ld %5.1f%% %7ld  ", d->boxes_per_class[i], share, d->images_per_class[i]);
+        show_text(d->classes[i]);
+        putchar('\n');
     }
 }
 

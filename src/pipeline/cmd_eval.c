@@ -3,27 +3,32 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "pipeline/show.h"
 #include "pipeline/stages.h"
+
+static void print_row(double map50, double map50_95, double precision, double recall, long n_boxes, const char *name)
+{
+    printf("%7.4f  %8.4f  %9.4f  %7.4f  %7ld  ", map50, map50_95, precision, recall, n_boxes);
+    show_text(name);
+    putchar('\n');
+}
 
 static void print_table(const struct loaded *m, const struct metrics *r)
 {
-    printf("  %-24s %7s %8s %9s %7s %7s\n", "class", "mAP50", "mAP50-95", "precision", "recall", "boxes");
-    printf("  %-24s %7.4f %8.4f %9.4f %7.4f %7s\n", "all", r->map50, r->map50_95, r->precision, r->recall, "");
+    long n_boxes = 0;
+    for (int i = 0; i < r->n_classes; i++)
+        n_boxes += r->per_class[i].n_boxes;
+    printf("  mAP50  mAP50-95  precision   recall    boxes  class\n");
+    print_row(r->map50, r->map50_95, r->precision, r->recall, n_boxes, "all");
     for (int i = 0; i < r->n_classes; i++) {
         const struct class_metrics *c = &r->per_class[i];
-        char name[25];
-        size_t n = 0;
-        for (const char *p = m->class_names[i]; *p && n + 1 < sizeof name; p++)
-            name[n++] = (unsigned char)*p < ' ' ? '?' : *p;
-        name[n] = '\0';
-        printf("  %-24s %7.4f %8.4f %9.4f %7.4f %7ld\n", name, c->map50, c->map50_95, c->precision, c->recall, c->n_boxes);
+        print_row(c->map50, c->map50_95, c->precision, c->recall, c->n_boxes, m->class_names[i]);
     }
 }
 
 static void print_json(const struct loaded *m, const struct metrics *r)
 {
     struct json *root = json_new_object(), *classes = json_new_array();
-    struct str_buf text = STR_BUF(4u << 20);
     json_set(root, "map50", json_new_number(r->map50));
     json_set(root, "map50_95", json_new_number(r->map50_95));
     json_set(root, "precision", json_new_number(r->precision));
@@ -38,9 +43,7 @@ static void print_json(const struct loaded *m, const struct metrics *r)
         json_append(classes, row);
     }
     json_set(root, "per_class", classes);
-    json_write(root, false, &text);
-    printf("%s\n", str_buf_text(&text));
-    str_buf_free(&text);
+    show_json_line(root);
     json_free(root);
 }
 

@@ -4,14 +4,19 @@
 
 #include "core/log.h"
 #include "pipeline/job.h"
+#include "pipeline/show.h"
 
 static void print_row(const struct json *m, bool is_latest)
 {
     const struct json *metrics = json_get(m, "metrics"), *data = json_get(m, "dataset");
-    printf("%c %-21.40s  %-20.20s  %7.4f  %8.4f  %6.0f  %.12s\n", is_latest ? '*' : ' ', json_string(json_get(m, "version"), "?"),
-           json_string(json_get(m, "created_at"), "?"), json_number(json_get(metrics, "map50"), 0),
-           json_number(json_get(metrics, "map50_95"), 0), json_number(json_get(data, "images"), 0),
-           json_string(json_get(json_get(m, "source"), "commit"), ""));
+    printf("%c %7.4f  %8.4f  %6.0f  ", is_latest ? '*' : '-', json_number(json_get(metrics, "map50"), 0),
+           json_number(json_get(metrics, "map50_95"), 0), json_number(json_get(data, "images"), 0));
+    show_text(json_string(json_get(m, "version"), "?"));
+    printf("  ");
+    show_text(json_string(json_get(m, "created_at"), "?"));
+    printf("  ");
+    show_text(json_string(json_get(json_get(m, "source"), "commit"), ""));
+    putchar('\n');
 }
 
 bool cmd_list(struct job *j, struct error *e)
@@ -22,17 +27,14 @@ bool cmd_list(struct job *j, struct error *e)
     const char *latest = json_string(json_get(j->latest, "version"), "");
     bool is_json = !strcmp(j->config->log_format, "json");
     if (!is_json && json_len(all))
-        printf("  %-21s  %-20s  %7s  %8s  %6s  %s\n", "version", "created", "mAP50", "mAP50-95", "images", "commit");
+        printf("%9s  %8s  %6s  %-21s  %-20s  %s\n", "mAP50", "mAP50-95", "images", "version", "created", "commit");
     for (size_t i = 0; i < json_len(all); i++) {
         const struct json *m = json_at(all, i);
         if (!is_json) {
             print_row(m, !strcmp(latest, json_string(json_get(m, "version"), "?")));
             continue;
         }
-        struct str_buf text = STR_BUF(4u << 20);
-        json_write(m, false, &text);
-        printf("%s\n", str_buf_text(&text));
-        str_buf_free(&text);
+        show_json_line(m);
     }
     if (!json_len(all))
         log_info("nothing is published in %s yet", store_url(j->store));

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "pipeline/job.h"
+#include "pipeline/show.h"
 
 bool cmd_plan(struct job *j, struct error *e)
 {
@@ -27,6 +28,7 @@ bool cmd_plan(struct job *j, struct error *e)
                                    is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train, c->image_size, c->threads);
     }
     j->outputs.status = "planned";
-    printf("%s\n", j->headline);
+    show_text(j->headline);
+    putchar('\n');
     return true;
 }

@@ -1,19 +1,17 @@
 /* Detections as JSON lines, one line per image:
  *   {"image":"a.jpg","width":640,"height":480,"detections":[{"class":"cat","class_id":0,"score":0.9,"box":[x1,y1,x2,y2]}]} */
-#include <stdio.h>
-
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/stop.h"
 #include "image/draw.h"
 #include "image/image.h"
+#include "pipeline/show.h"
 #include "pipeline/stages.h"
 
 static void print_line(const char *name, const struct loaded *m, const struct detection *all, int n, int w, int h)
 {
     struct json *root = json_new_object(), *list = json_new_array();
-    struct str_buf text = STR_BUF(4u << 20);
     json_set(root, "image", json_new_string(name));
     json_set(root, "width", json_new_int(w));
     json_set(root, "height", json_new_int(h));
@@ -30,10 +28,7 @@ static void print_line(const char *name, const struct loaded *m, const struct de
         json_append(list, one);
     }
     json_set(root, "detections", list);
-    json_write(root, false, &text);
-    printf("%s\n", str_buf_text(&text));
-    fflush(stdout);
-    str_buf_free(&text);
+    show_json_line(root);
     json_free(root);
 }
 

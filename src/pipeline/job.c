@@ -83,6 +83,12 @@ bool job_find(struct job *j, bool *is_published, char why[320], struct error *e)
     return true;
 }
 
+/* Some defects are the whole dataset's. */
+static bool has_file(const struct defect *x)
+{
+    return x->file && *x->file && strcmp(x->file, ".");
+}
+
 void job_log_defects(const struct job *j, int limit)
 {
     const struct dataset *d = &j->dataset;
@@ -95,7 +101,7 @@ void job_log_defects(const struct job *j, int limit)
         }
         n_shown += !x->is_error;
         struct arena a = {0};
-        const char *file = x->file && *x->file ? fs_join(&a, j->config->dataset, x->file) : j->config->dataset;
+        const char *file = has_file(x) ? fs_join(&a, j->config->dataset, x->file) : j->config->dataset;
         log_annotate(x->is_error ? LOG_ERROR : LOG_WARNING, file, x->line, "%s", x->what);
         arena_free(&a);
     }
@@ -160,7 +166,7 @@ static bool refuse_errors(const struct job *j, struct error *e)
         if (x->line)
             snprintf(line, sizeof line, ":%u", x->line);
         return fail(e, ERR_DATA, "dataset %s: %d error%s, first %s%s: %s", j->config->dataset, d->n_errors,
-                    d->n_errors == 1 ? "" : "s", x->file && *x->file ? x->file : j->config->dataset, line, x->what);
+                    d->n_errors == 1 ? "" : "s", has_file(x) ? x->file : "the dataset itself", line, x->what);
     }
     return true;
 }

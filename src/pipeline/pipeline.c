@@ -61,7 +61,7 @@ static void conclude(struct job *j, bool ok, const struct error *e)
         host_add_summary(j->host, j->summary);
     if (!ok || has_outputs(c->command))
         outputs_set(&j->outputs, j->host, c->output_json_path, ok ? NULL : e->message);
-    if (ok && j->headline)
+    if (ok && j->headline && strcmp(c->command, "plan")) /* plan has printed it as its result */
         log_notice("%s", j->headline);
 }
 
