@@ -87,7 +87,7 @@ static int to_pixel(float v, int high)
 void draw_detections(struct image *im, const struct detection *d, int n, const char *const *class_names, int n_classes)
 {
     int side = im->w > im->h ? im->w : im->h;
-    int line = 2 + side / 800, dot = 1 + side / 700;
+    int line = 2 + side / 800, dot = 1 + side / 500;
     for (int i = n - 1; i >= 0; i--) { /* the first, the surest, on top */
         struct colour c = colour_of(d[i].class_id);
         int x1 = to_pixel(d[i].box.x1, im->w), y1 = to_pixel(d[i].box.y1, im->h);
