@@ -1,5 +1,6 @@
 #include "dataset/draft.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void draft_free(struct draft *d)
@@ -155,6 +156,35 @@ struct draft_image *draft_image(struct draft *d, const char *name)
         d->images[d->n_images++] = (struct draft_image){.name = d->entries[at].path};
     }
     return &d->images[d->image_of_entry[at]];
+}
+
+void draft_take_all_images(struct draft *d)
+{
+    for (size_t i = 0; i < d->n_entries; i++) {
+        const char *path = d->entries[i].path;
+        if (d->entries[i].kind != FS_FILE || !path_is_image(path))
+            continue;
+        unsigned parts = path_parts(path, false);
+        draft_image(d, path)->parts |= parts;
+        if (parts & 1u << PART_VAL)
+            d->split_is_named = true;
+    }
+}
+
+const char *draft_head(struct draft *d, const char *name)
+{
+    enum { HEAD_BYTES = 64 << 10 };
+    FILE *f = fopen(fs_join(&d->scratch, d->folder, name), "rb");
+    if (!f)
+        return "";
+    char *text = arena_alloc(&d->scratch, HEAD_BYTES + 1);
+    size_t n = fread(text, 1, HEAD_BYTES, f);
+    fclose(f);
+    for (size_t i = 0; i < n; i++) { /* binary and UTF-16 files must not hide their tail */
+        if (!text[i])
+            text[i] = ' ';
+    }
+    return text;
 }
 
 void draft_add_box(struct draft *d, struct draft_image *im, struct draft_box b)

@@ -69,6 +69,8 @@ char *draft_resolve(struct draft *d, const char *folder, const char *path);
 
 /* The image with this name, made at first use; NULL when the dataset has no such file. Valid until the next call. */
 struct draft_image *draft_image(struct draft *d, const char *name);
+/* All images of the folder, each with the part that its folders' names say: for datasets without lists. */
+void draft_take_all_images(struct draft *d);
 /* Copies b to the end of the image's list. */
 void draft_add_box(struct draft *d, struct draft_image *im, struct draft_box b);
 /* Id of a new class. */
@@ -86,17 +88,25 @@ bool is_lfs_pointer(struct str text);
 /* Whether `path` is a .dvc stub whose data is not there (entries sorted by path). */
 bool is_dvc_stub(const struct fs_entry *entries, size_t n, const char *path);
 
-/* The readers. False = the folder does not hold this format (only a defect can say why); else all is in the draft. */
+/* The readers: everything in the folder that is of this format, with its defects, goes into the draft. */
 void yolo_read(struct draft *d);
 void coco_read(struct draft *d);
 void voc_read(struct draft *d);
 /* What auto sees in the folder: looks at names and at the beginning of candidate files. */
 enum dataset_format format_detect(struct draft *d);
 const char *yolo_find_config(struct draft *d); /* the data.yaml, or NULL */
+/* The beginning of a file for a look at what it is, NUL-terminated text in scratch; "" when it cannot be read. */
+const char *draft_head(struct draft *d, const char *name);
+/* Calls the reader of d->format. */
+void format_read(struct draft *d);
 bool coco_is_annotations(struct draft *d, const char *name);
 bool voc_is_annotation(struct draft *d, const char *name);
 
-/* Reads every image's header on the pool, turns boxes into labels, splits, counts, judges; fills `out`. */
+/* Sizes of all images, read and checked to their end on the pool; an error for each that cannot be used. */
+void draft_probe(struct draft *d, struct pool *pool);
+/* The image's boxes as labels, in keep; returns how many. Drops and cuts with a warning each. */
+int draft_labels(struct draft *d, const struct draft_image *im, struct label **out);
+/* Probes, turns boxes into labels, splits, counts, judges; fills `out`. */
 void draft_assemble(struct draft *d, const struct dataset_options *o, struct pool *pool, struct dataset *out);
 
 /* By file, line, text: the order in which defects are shown. */
