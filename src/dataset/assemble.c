@@ -154,10 +154,8 @@ void draft_assemble(struct draft *d, const struct dataset_options *o, struct poo
 {
     if (d->n_images)
         qsort(d->images, (size_t)d->n_images, sizeof *d->images, by_name);
-    for (int i = 0; i < d->n_images; i++) { /* list tails point into the array that was sorted */
-        d->images[i].tail = NULL;
+    for (int i = 0; i < d->n_images; i++)
         d->image_of_entry[draft_find(d, d->images[i].name)] = i;
-    }
     *out = (struct dataset){.format = d->format, .n_classes = d->n_classes, .split_is_named = d->split_is_named};
     out->classes = ARENA_NEW(d->keep, const char *, (size_t)d->n_classes);
     for (int c = 0; c < d->n_classes; c++)

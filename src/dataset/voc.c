@@ -114,7 +114,7 @@ static void read_annotation(struct voc *v, const char *file)
         goto done;
     }
     struct draft_image *im = draft_image(d, image);
-    if (im->said_by || im->tail)
+    if (im->said_by)
         draft_warning(d, file, 0, "a second label file for %s: its boxes are added", image);
     im->said_by = file;
     read_size(im, file, root);
