@@ -10,7 +10,8 @@
  *     int x = net_view(&net, net_buffer(&net, 3, 320, 320), 0, 3);
  *     ...
  *     net_plan(&net, 16, true, &arena);
- *     net_forward(&net, params.data, 16);  loss writes the gradients of the outputs;  net_backward(&net, 16); */
+ *     net_forward(&net, params.data, 16);  loss writes the gradients of the outputs;  net_backward(&net, 16);
+ *     net_update_running(&net); */
 #ifndef NN_NET_H
 #define NN_NET_H
 
@@ -41,6 +42,7 @@ struct op {
     bool in_overwrite, residual_overwrite; /* this op's gradient write is the first into those channels */
     double *image_sums;                    /* [batch][c][2] per image and channel */
     real *batch_mean, *inv_std;            /* [c] of the last training forward */
+    double *batch_var;                     /* [c] the unbiased variance that the running one will take */
     real *fold_scale, *fold_shift;         /* [c] y = fold_scale * z + fold_shift */
     real *grad_a, *grad_b, *grad_c;        /* [c] coefficients of bn_grad */
     uint8_t *argmax;                       /* [batch][c][h][w] which of the 25 cells won */
@@ -57,6 +59,7 @@ struct net {
     const struct kernels *kernels; /* borrowed, as are the next two */
     struct param_set *params;
     struct pool *pool;
+    bool (*is_cancelled)(void); /* asked between operations: true ends a walk early; NULL = never */
 
     struct op *ops;
     int n_ops, cap_ops;
@@ -90,11 +93,15 @@ void net_upsample(struct net *net, int in, int out);
 void net_plan(struct net *net, int batch, bool is_training, struct arena *a);
 size_t net_bytes(const struct net *net); /* what the plan took */
 
-/* weights: [params->n_total]. Training: batch statistics, and running statistics in params->data are updated when
- * update_running. Inference: running statistics of `weights`. */
-void net_forward(struct net *net, const real *weights, int n, bool update_running);
-/* Adds to params->grad. Uses the weights of the last forward. Output gradients must have been written. */
-void net_backward(struct net *net, int n);
+/* weights: [params->n_total]. Training normalises by batch statistics, inference by the running ones of `weights`.
+ * False = cancelled: the outputs are not valid. */
+bool net_forward(struct net *net, const real *weights, int n);
+/* Adds to params->grad. Uses the weights of the last forward. Output gradients must have been written. False =
+ * cancelled: params->grad holds a part and must be cleared. */
+bool net_backward(struct net *net, int n);
+/* Moves the running statistics in params->data towards those of the last training forward. Apart from it, so that a
+ * cancelled batch leaves no trace. */
+void net_update_running(struct net *net);
 
 void net_free(struct net *net); /* the lists; planned memory belongs to the arena */
 

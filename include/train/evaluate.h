@@ -7,7 +7,7 @@
 #include "train/cache.h"
 
 /* images: a CACHE_LETTERBOX cache of the predictor's size. metrics: MAP_RULE_CLASSIC; strict (may be NULL): the other
- * rule. Memory of per-class rows is the arena's. Returns false only when a stop was requested meanwhile. */
+ * rule. Memory of per-class rows is the arena's. False = cancelled through the predictor's net: the figures are partial. */
 bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a, struct metrics *classic,
               struct metrics *strict);
 

@@ -33,10 +33,12 @@ static void item(void *ctx, int image, int worker)
     j->n_out[image] = nms(j->o, boxes, scores, d->n_anchors, d->spec->n_classes, j->out[image]);
 }
 
-void predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n, const struct nms_options *o,
+bool predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n, const struct nms_options *o,
                    struct detection *const *out, int *n_out)
 {
     detector_load(&p->d, images, n);
-    net_forward(&p->d.net, weights, n, false);
+    if (!net_forward(&p->d.net, weights, n))
+        return false;
     pool_run(p->d.net.pool, n, item, &(struct job){p, o, out, n_out});
+    return true;
 }

@@ -80,7 +80,7 @@ static void fold(const struct net *net, struct op *op, int c, double mean, doubl
 }
 
 /* Merges the images' means and second moments in image order (Chan, Golub and LeVeque, 1979). */
-static void combine_stats(struct net *net, struct op *op, int n, bool update_running)
+static void combine_stats(struct net *net, struct op *op, int n)
 {
     double plane = (double)tensor_plane_size(&net->tensors[op->z]);
     int channels = op->conv.co;
@@ -94,21 +94,16 @@ static void combine_stats(struct net *net, struct op *op, int n, bool update_run
             count = total;
         }
         fold(net, op, c, mean, m2 / count);
-        if (update_running) {
-            real *rm = net->params->data + op->mean->offset + c, *rv = net->params->data + op->var->offset + c;
-            double unbiased = count > 1 ? m2 / (count - 1) : m2;
-            *rm = (real)((1 - NET_BN_MOMENTUM) * (double)*rm + NET_BN_MOMENTUM * mean);
-            *rv = (real)((1 - NET_BN_MOMENTUM) * (double)*rv + NET_BN_MOMENTUM * unbiased);
-        }
+        op->batch_var[c] = count > 1 ? m2 / (count - 1) : m2;
     }
 }
 
-void block_forward(struct net *net, struct op *op, int n, bool update_running)
+void block_forward(struct net *net, struct op *op, int n)
 {
     struct job j = {.net = net, .op = op, .n = n};
     if (net->is_training) {
         pool_run(net->pool, n, train_conv_item, &j);
-        combine_stats(net, op, n, update_running);
+        combine_stats(net, op, n);
         pool_run(net->pool, n, activate_item, &j);
         return;
     }

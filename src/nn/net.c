@@ -3,16 +3,22 @@
 
 #include "nn/ops.h"
 
-void net_forward(struct net *net, const real *weights, int n, bool update_running)
+static bool goes_on(const struct net *net)
+{
+    return !net->is_cancelled || !net->is_cancelled();
+}
+
+bool net_forward(struct net *net, const real *weights, int n)
 {
     if (n < 1 || n > net->batch)
         BUG("batch of %d in a net planned for %d", n, net->batch);
     net->weights = weights;
-    for (int i = 0; i < net->n_ops; i++) {
+    int i = 0;
+    for (; i < net->n_ops && goes_on(net); i++) {
         struct op *op = &net->ops[i];
         switch (op->kind) {
         case OP_CONV_BN_SILU:
-            block_forward(net, op, n, update_running);
+            block_forward(net, op, n);
             break;
         case OP_CONV_BIAS:
             biased_forward(net, op, n);
@@ -25,11 +31,13 @@ void net_forward(struct net *net, const real *weights, int n, bool update_runnin
             break;
         }
     }
+    return i == net->n_ops;
 }
 
-void net_backward(struct net *net, int n)
+bool net_backward(struct net *net, int n)
 {
-    for (int i = net->n_ops - 1; i >= 0; i--) {
+    int i = net->n_ops - 1;
+    for (; i >= 0 && goes_on(net); i--) {
         struct op *op = &net->ops[i];
         switch (op->kind) {
         case OP_CONV_BN_SILU:
@@ -44,6 +52,21 @@ void net_backward(struct net *net, int n)
         case OP_UPSAMPLE:
             upsample_backward(net, op, n);
             break;
+        }
+    }
+    return i < 0;
+}
+
+void net_update_running(struct net *net)
+{
+    for (int i = 0; i < net->n_ops; i++) {
+        const struct op *op = &net->ops[i];
+        if (op->kind != OP_CONV_BN_SILU)
+            continue;
+        real *mean = net->params->data + op->mean->offset, *var = net->params->data + op->var->offset;
+        for (int c = 0; c < op->conv.co; c++) {
+            mean[c] = (real)((1 - NET_BN_MOMENTUM) * (double)mean[c] + NET_BN_MOMENTUM * (double)op->batch_mean[c]);
+            var[c] = (real)((1 - NET_BN_MOMENTUM) * (double)var[c] + NET_BN_MOMENTUM * op->batch_var[c]);
         }
     }
 }

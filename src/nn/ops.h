@@ -4,7 +4,7 @@
 
 #include "nn/net.h"
 
-void block_forward(struct net *net, struct op *op, int n, bool update_running);
+void block_forward(struct net *net, struct op *op, int n);
 void block_backward(struct net *net, struct op *op, int n);
 void biased_forward(struct net *net, struct op *op, int n);
 void biased_backward(struct net *net, struct op *op, int n);

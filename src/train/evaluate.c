@@ -1,7 +1,5 @@
 #include "train/evaluate.h"
 
-#include "core/stop.h"
-
 static const struct nms_options FOR_METRICS = {
     .min_score = 0.001f, .max_iou = 0.7f, .multi_label = true, .max_candidates = 30000, .max_detections = 300};
 
@@ -30,14 +28,15 @@ bool evaluate(struct predictor *p, const real *weights, const struct cache *imag
     for (size_t i = 0; i < batch; i++)
         found[i] = ARENA_NEW(&work, struct detection, (size_t)FOR_METRICS.max_detections);
 
+    bool is_whole = true;
     struct map *map = map_open(p->d.spec->n_classes);
-    for (int first = 0; first < images->n && !stop_requested(); first += p->batch) {
+    for (int first = 0; first < images->n && is_whole; first += p->batch) {
         int n = images->n - first < p->batch ? images->n - first : p->batch;
         bool failed = false; /* a vanished file was reported by the cache's own check at the start: it counts as grey */
         for (int i = 0; i < n; i++)
             pixels[i] = cache_get(images, first + i, &scratch[i], &failed)->px;
-        predictor_run(p, weights, pixels, n, &FOR_METRICS, found, n_found);
-        for (int i = 0; i < n; i++)
+        is_whole = predictor_run(p, weights, pixels, n, &FOR_METRICS, found, n_found);
+        for (int i = 0; i < n && is_whole; i++)
             add_image(map, images, first + i, found[i], n_found[i]);
     }
     map_compute(map, MAP_RULE_CLASSIC, a, classic);
@@ -47,7 +46,7 @@ bool evaluate(struct predictor *p, const real *weights, const struct cache *imag
     for (size_t i = 0; i < batch; i++)
         image_free(&scratch[i]);
     arena_free(&work);
-    return !stop_requested();
+    return is_whole;
 }
 
 double evaluate_fitness(const struct metrics *m)

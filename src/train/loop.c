@@ -100,6 +100,7 @@ static void open_networks(struct trainer *t, struct arena *a)
     detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->batch_size, true, &t->work);
     t->loss = loss_open(&t->d, &t->work);
     predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH, &t->work);
+    t->predictor.d.net.is_cancelled = stop_requested;
     batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool, &t->work);
     t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1};
     t->s.rows = ARENA_NEW(a, struct epoch_row, (size_t)t->o->epochs);
@@ -164,15 +165,20 @@ static void optimizer_step(struct trainer *t, const struct schedule_point *at)
     t->s.last_step = t->s.iteration;
 }
 
+/* A stop between two operations gives the batch up: it left no trace and is done again after the resumption. While
+ * gradients of earlier batches wait for their step it is finished instead; such batches are small. */
 static bool train_batch(struct trainer *t, int index, struct error *e)
 {
+    bool owes_a_step = t->s.iteration - t->s.last_step > 1;
+    t->d.net.is_cancelled = owes_a_step ? NULL : stop_requested;
     int first = index * t->o->batch_size, n = t->train_images.n - first;
     if (n > t->o->batch_size)
         n = t->o->batch_size;
     if (!batch_fill(&t->batch, first, n))
         return fail(e, ERR_DATA, "an image of the dataset vanished or changed while it was used: run again");
     detector_load(&t->d, (const uint8_t *const *)t->batch.pixels, n);
-    net_forward(&t->d.net, t->m->params.data, n, true);
+    if (!net_forward(&t->d.net, t->m->params.data, n))
+        return true;
     loss_assign(t->loss, (const struct label *const *)t->batch.labels, t->batch.n_labels, n);
     struct loss_result r;
     loss_gradients(t->loss, n, &r);
@@ -180,8 +186,11 @@ static bool train_batch(struct trainer *t, int index, struct error *e)
         return fail(e, ERR_DIVERGED,
                     "training diverged: the loss is not finite in epoch %d, batch %d: lower learning-rate or raise warmup-epochs",
                     t->s.epoch + 1, index + 1);
-    net_backward(&t->d.net, n);
-
+    if (!net_backward(&t->d.net, n)) {
+        memset(t->m->params.grad, 0, t->m->params.n_trainable * sizeof(real));
+        return true;
+    }
+    net_update_running(&t->d.net);
     struct schedule_point at = schedule_at(&t->schedule, t->s.epoch, t->s.iteration);
     if (t->s.iteration - t->s.last_step >= at.accumulate)
         optimizer_step(t, &at);
@@ -221,7 +230,7 @@ static bool run_batches(struct trainer *t, enum train_end *end, struct error *e)
     return true;
 }
 
-static void close_epoch(struct trainer *t, struct arena *a)
+static void close_epoch(struct trainer *t)
 {
     struct train_state *s = &t->s;
     float batches = (float)t->schedule.batches_per_epoch;
@@ -240,7 +249,6 @@ static void close_epoch(struct trainer *t, struct arena *a)
         .seconds = s->epoch_seconds,
         .images_per_second = (float)(t->train_images.n / (s->epoch_seconds + 1e-9)),
     };
-    (void)a;
     bool is_best = evaluate_fitness(&t->last) >= s->best_fitness;
     if (is_best) {
         s->best_fitness = evaluate_fitness(&t->last);
@@ -272,7 +280,7 @@ static bool run_epochs(struct trainer *t, enum train_end *end, struct error *e)
         struct arena rows = {0};
         bool whole = evaluate(&t->predictor, t->m->params.ema, &t->val_images, &rows, &t->last, NULL);
         if (whole)
-            close_epoch(t, &rows);
+            close_epoch(t);
         arena_free(&rows);
         *end = why_stop(t);
         if (*end != TRAIN_DONE && (!whole || t->s.epoch < t->o->epochs))
@@ -304,12 +312,10 @@ static float median_speed(const struct train_state *s)
 }
 
 /* The figures of the result are measured afresh on the weights that it hands out. */
-static void measure_result(struct trainer *t, struct arena *a, struct train_result *out)
+static bool measure_result(struct trainer *t, struct arena *a, struct train_result *out)
 {
-    if (t->s.best_epoch == 0)
-        return;
-    evaluate(&t->predictor, t->s.best, &t->val_images, a, &out->best, &out->best_strict);
-    evaluate(&t->predictor, t->m->params.ema, &t->val_images, a, &out->last, NULL);
+    return evaluate(&t->predictor, t->s.best, &t->val_images, a, &out->best, &out->best_strict) &&
+           evaluate(&t->predictor, t->m->params.ema, &t->val_images, a, &out->last, NULL);
 }
 
 static void close_trainer(struct trainer *t)
@@ -358,10 +364,12 @@ bool train_run(const struct train_options *o, const struct dataset *d, struct mo
     if (!ok)
         goto done;
     bool is_finished = out->end == TRAIN_DONE || out->end == TRAIN_PATIENCE;
+    if (is_finished && !measure_result(&t, a, out)) {
+        is_finished = false;
+        out->end = TRAIN_STOPPED;
+    }
     if (!is_finished)
         ok = save(&t, e);
-    else
-        measure_result(&t, a, out);
     out->best_weights = t.s.best;
     out->last_weights = m->params.ema;
     out->best_epoch = t.s.best_epoch;

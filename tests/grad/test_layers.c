@@ -121,7 +121,7 @@ static void tear_down(struct fixture *f)
 
 static double value(struct fixture *f)
 {
-    net_forward(&f->net, f->params.data, BATCH, false);
+    net_forward(&f->net, f->params.data, BATCH);
     double total = 0;
     for (int o = 0; o < 2; o++) {
         const struct tensor *t = &f->net.tensors[f->out[o]];

@@ -81,7 +81,7 @@ static void build(struct fixture *f)
     f->n_labels[0] = 3;
     f->labels[1] = IMAGE1;
     f->n_labels[1] = 1;
-    net_forward(&f->d.net, f->model.params.data, BATCH, false);
+    net_forward(&f->d.net, f->model.params.data, BATCH);
     loss_assign(f->loss, f->labels, f->n_labels, BATCH);
 }
 
@@ -170,7 +170,7 @@ static void test_whole_detector(void **state)
             real move = (real)(s ? -h : h);
             for (size_t j = 0; j < q->n; j++)
                 w[j] += move * direction[j];
-            net_forward(&f.d.net, p->data, BATCH, false);
+            net_forward(&f.d.net, p->data, BATCH);
             sums[s] = loss_value(&f);
             for (size_t j = 0; j < q->n; j++)
                 w[j] -= move * direction[j];
