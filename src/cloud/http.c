@@ -360,7 +360,7 @@ static bool open_files(struct transfer *t, struct error *e)
             return fail(e, ERR_STORE, "open %s: %s", r->body_path, strerror(errno));
     }
     /* An attempt before this one may have left bytes. */
-    if (r->sink && (fflush(r->sink) || fseeko(r->sink, 0, SEEK_SET) || ftruncate(fileno(r->sink), 0)))
+    if (r->sink && (fflush(r->sink) || fseeko(r->sink, 0, SEEK_SET) || (ftruncate(fileno(r->sink), 0) && errno != EINVAL)))
         return fail(e, ERR_STORE, "truncating a temporary file: %s", strerror(errno));
     return true;
 }

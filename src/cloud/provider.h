@@ -1,0 +1,44 @@
+/* One source of credentials. */
+#ifndef CLOUD_PROVIDER_H
+#define CLOUD_PROVIDER_H
+
+#include "cloud/credentials.h"
+
+#define SECRET_MAX (16u << 10)
+
+struct secret_keys {
+    struct str_buf access_key, secret_key, session_token; /* wiped by secret_keys_wipe */
+    bool expires;
+    double lifetime_s; /* from now on */
+};
+void secret_keys_set(struct secret_keys *k, const char *access_key, const char *secret_key, const char *session_token);
+void secret_keys_wipe(struct secret_keys *k);
+
+struct provider_context {
+    http_getenv_fn getenv;
+    const char *role, *audience, *region, *endpoint_url; /* never NULL */
+    struct http *http, *metadata_http;
+    char why_not[512]; /* why a source that the user seems to want had nothing; for the anonymous case */
+};
+
+/* "" counts as unset; never NULL. */
+const char *provider_env(const struct provider_context *p, const char *name);
+
+/* *found = false: this source has nothing, ask the next. False: it should have, the error says what is wrong. */
+typedef bool (*provider_fn)(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e);
+bool provider_environment(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e);
+bool provider_web_identity(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e);
+bool provider_shared_file(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e);
+bool provider_container(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e);
+bool provider_instance(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e);
+
+/* A JSON reply {AccessKeyId, SecretAccessKey, Token, Expiration} as the container and instance endpoints give it. */
+bool provider_read_json(const struct http_response *r, const char *what, struct secret_keys *out, struct error *e);
+/* lifetime_s from an RFC 3339 expiration against the reply's own Date, so that a wrong local clock does not matter. */
+void provider_set_expiry(const struct http_response *r, const char *expiration, struct secret_keys *out);
+
+/* GET or POST with retries: any 2xx is an answer, else the error names `what`, the status and the service's code. */
+bool provider_request(struct http *h, const struct http_request *r, const char *what, int max_tries, struct arena *a,
+                      struct http_response *out, struct error *e);
+
+#endif

@@ -1,0 +1,262 @@
+/* The store's operations as commands, for tests that need a real server or a process to kill:
+ *
+ *     store_driver URL COMMAND ARGUMENTS...
+ *
+ * The options endpoint-url, region, addressing-style and role-to-assume come from DRIVER_ENDPOINT, DRIVER_REGION,
+ * DRIVER_STYLE and DRIVER_ROLE. Results go to standard output, one line each; errors to standard error. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/fs.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "core/stop.h"
+#include "store/publish.h"
+
+static struct store *store;
+static struct arena arena;
+static struct error err;
+
+static const char *env(const char *name)
+{
+    return getenv(name);
+}
+
+static bool cmd_get(char **arg)
+{
+    enum store_found found;
+    struct str text;
+    char etag[128];
+    if (!store_get(store, arg[0], 1 << 20, &arena, &found, &text, etag, &err))
+        return false;
+    if (found)
+        printf("present %s\n" STR_FMT "\n", etag, STR_ARG(text));
+    else
+        printf("absent\n");
+    return true;
+}
+
+static bool cmd_stat(char **arg)
+{
+    enum store_found found;
+    uint64_t size;
+    if (!store_stat(store, arg[0], &found, &size, &err))
+        return false;
+    printf(found ? "present %llu\n" : "absent\n", (unsigned long long)size);
+    return true;
+}
+
+static bool cmd_digest(char **arg)
+{
+    enum store_found found;
+    uint8_t sum[32] = {0};
+    char hex[65];
+    if (!store_digest(store, arg[0], &found, sum, &err))
+        return false;
+    hex_encode(sum, 32, hex);
+    printf("%s\n", found ? hex : "absent");
+    return true;
+}
+
+static bool put(char **arg, enum store_condition when, const char *etag)
+{
+    bool written;
+    if (!store_put(store, arg[0], str_of(arg[1]), "text/plain", when, etag, &written, &err))
+        return false;
+    printf(written ? "written\n" : "refused\n");
+    return true;
+}
+
+static bool cmd_put(char **arg)
+{
+    return put(arg, STORE_ALWAYS, NULL);
+}
+
+static bool cmd_put_new(char **arg)
+{
+    return put(arg, STORE_IF_ABSENT, NULL);
+}
+
+static bool cmd_put_match(char **arg)
+{
+    return put(arg, STORE_IF_MATCH, arg[2]);
+}
+
+static bool cmd_put_file(char **arg)
+{
+    return store_put_file(store, arg[0], arg[1], "application/octet-stream", &err);
+}
+
+static bool cmd_put_new_file(char **arg)
+{
+    bool written;
+    if (!store_put_new_file(store, arg[0], arg[1], NULL, &written, &err))
+        return false;
+    printf(written ? "written\n" : "refused\n");
+    return true;
+}
+
+static bool cmd_get_file(char **arg)
+{
+    uint8_t sum[32];
+    bool have = arg[2] && hex_decode(str_of(arg[2]), sum, 32);
+    return store_get_file(store, arg[0], arg[1], have ? sum : NULL, &err);
+}
+
+static bool cmd_delete(char **arg)
+{
+    return store_delete(store, arg[0], &err);
+}
+
+static bool cmd_list(char **arg)
+{
+    const char **keys;
+    size_t n;
+    if (!store_list(store, arg[0], 100000, &arena, &keys, &n, &err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        printf("%s\n", keys[i]);
+    return true;
+}
+
+static bool cmd_probe(char **arg)
+{
+    (void)arg;
+    bool atomic;
+    if (!store_probe(store, &atomic, &err))
+        return false;
+    printf(atomic ? "atomic\n" : "best effort\n");
+    return true;
+}
+
+/* publish VERSION SECONDS MODEL REPORT */
+static bool cmd_publish(char **arg)
+{
+    struct artifact artifacts[2] = {{.name = "model.onnx", .path = arg[2]}, {.name = "report.html", .path = arg[3]}};
+    struct json *m = json_new_object();
+    bool already;
+    json_set(m, "schema", json_new_int(1));
+    json_set(m, "version", json_new_string(arg[0]));
+    bool ok = publish_version(store, arg[0], artifacts, 2, &m, &already, (time_t)strtoll(arg[1], NULL, 10), &err);
+    if (ok)
+        printf("%s %s\n", already ? "already" : "published", json_string(json_get(m, "created_at"), "?"));
+    json_free(m);
+    return ok;
+}
+
+static bool cmd_find(char **arg)
+{
+    static const char *const names[] = {"absent", "published", "incomplete"};
+    enum version_state state;
+    struct json *m;
+    char missing[256];
+    if (!publish_find(store, arg[0], &state, &m, missing, &err))
+        return false;
+    printf("%s %s\n", names[state], missing);
+    json_free(m);
+    return true;
+}
+
+static bool cmd_latest(char **arg)
+{
+    (void)arg;
+    enum store_found found;
+    struct json *m;
+    if (!publish_latest(store, &found, &m, &err))
+        return false;
+    printf("%s\n", found ? json_string(json_get(m, "version"), "?") : "absent");
+    json_free(m);
+    return true;
+}
+
+static bool cmd_point(char **arg)
+{
+    return publish_point(store, arg[0], &err);
+}
+
+static bool cmd_versions(char **arg)
+{
+    (void)arg;
+    struct json *all;
+    if (!publish_list(store, &all, &err))
+        return false;
+    for (size_t i = 0; i < json_len(all); i++)
+        printf("%s\n", json_string(json_get(json_at(all, i), "version"), "?"));
+    json_free(all);
+    return true;
+}
+
+static bool cmd_remove(char **arg)
+{
+    return publish_delete(store, arg[0], &err);
+}
+
+static bool cmd_prune(char **arg)
+{
+    int n;
+    if (!publish_prune(store, (int)strtol(arg[0], NULL, 10), &n, &err))
+        return false;
+    printf("%d\n", n);
+    return true;
+}
+
+static bool cmd_sleep(char **arg)
+{
+    clock_sleep(strtod(arg[0], NULL));
+    return true;
+}
+
+static const struct {
+    const char *name;
+    int n_arguments;
+    bool (*run)(char **arg);
+} commands[] = {
+    {"get", 1, cmd_get},           {"stat", 1, cmd_stat},         {"digest", 1, cmd_digest},
+    {"put", 2, cmd_put},           {"put-new", 2, cmd_put_new},   {"put-match", 3, cmd_put_match},
+    {"put-file", 2, cmd_put_file}, {"put-new-file", 2, cmd_put_new_file},
+    {"get-file", 3, cmd_get_file}, {"delete", 1, cmd_delete},     {"list", 1, cmd_list},
+    {"probe", 0, cmd_probe},       {"publish", 4, cmd_publish},   {"find", 1, cmd_find},
+    {"latest", 0, cmd_latest},     {"point", 1, cmd_point},       {"versions", 0, cmd_versions},
+    {"remove", 1, cmd_remove},     {"prune", 1, cmd_prune},       {"sleep", 1, cmd_sleep},
+};
+
+/* Several commands in one process: each with its fixed number of arguments. */
+static bool run_all(int argc, char **argv)
+{
+    for (int i = 0; i < argc;) {
+        size_t k = 0, n = sizeof commands / sizeof *commands;
+        while (k < n && strcmp(commands[k].name, argv[i]))
+            k++;
+        if (k == n || i + commands[k].n_arguments >= argc)
+            return fail(&err, ERR_CONFIG, "command %s", argv[i]);
+        if (!commands[k].run(argv + i + 1))
+            return false;
+        fflush(stdout);
+        i += 1 + commands[k].n_arguments;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct log_options log = {.least = getenv("DRIVER_DEBUG") ? LOG_DEBUG : LOG_INFO, .fd = 2};
+    struct store_options o = {
+        .url = argc > 1 ? argv[1] : "",
+        .workspace = ".",
+        .endpoint_url = getenv("DRIVER_ENDPOINT"),
+        .region = getenv("DRIVER_REGION"),
+        .addressing_style = getenv("DRIVER_STYLE"),
+        .role_to_assume = getenv("DRIVER_ROLE"),
+        .getenv = env,
+    };
+    log_configure(&log);
+    stop_install();
+    bool ok = store_open(&o, &store, &err) && run_all(argc - 2, argv + 2);
+    if (!ok)
+        log_error("%s", err.message);
+    store_close(store);
+    arena_free(&arena);
+    return ok ? 0 : error_exit_code(err.code);
+}
