@@ -10,7 +10,7 @@ for link in bin sbin lib lib64; do ln -s "usr/$(echo $link | sed s/sbin/bin/)" "
 install -s -m 755 build/retrain "$root/usr/bin/retrain"
 install -s -m 755 build/entrypoint "$root/usr/bin/retrain-entrypoint"
 install -m 755 "$(command -v busybox)" "$root/usr/bin/busybox"
-for applet in $(busybox --list); do ln -s busybox "$root/usr/bin/$applet"; done
+for applet in $(busybox --list); do [ -e "$root/usr/bin/$applet" ] || ln -s busybox "$root/usr/bin/$applet"; done
 
 # The library's own file: the system's name for it is a link through /etc/alternatives.
 openblas=$(find /usr/lib -name libopenblas.so.0 -path '*openblas-pthread*' | head -n 1)
