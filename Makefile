@@ -8,7 +8,7 @@ B := build/$(V)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps demo test unit grad e2e asan tsan lint fuzz bench image clean lib unit-bin grad-bin fuzz-bin
+.PHONY: all help deps demo test unit grad e2e asan tsan lint fuzz bench sample image clean lib unit-bin grad-bin fuzz-bin
 
 # ---- a bare machine: install what is missing, then start make anew, since the flags below are read from what is there
 COMPILING := $(filter-out help deps clean image,$(or $(MAKECMDGOALS),all))
@@ -162,6 +162,15 @@ fuzz: ## fuzz one parser with libFuzzer: make fuzz T=yaml [SECONDS=60]
 
 bench: $(BENCH:%.c=$(B)/%) ## measure kernels and training speed on this machine
 	@for b in $^; do $$b || exit 1; done
+
+# The sample dataset's renderer; its own flags, so that it draws the same bytes in every variant.
+build/tools/render_sample: tools/render_sample.c $(wildcard tools/sample/*.c) $(wildcard tools/sample/*.h)
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=c17 -O2 -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wvla \
+	    -ffp-contract=off -fno-math-errno $(WERROR) -o $@ $(filter %.c,$^) -lm
+
+sample: build/tools/render_sample ## render dataset/ again (three minutes; the same bytes)
+	build/tools/render_sample dataset
 
 demo: $(BIN) ## train a small detector on dataset/ and show what a run leaves behind
 	@if [ -x tools/demo.sh ]; then tools/demo.sh; else echo "tools/demo.sh is missing"; exit 1; fi
