@@ -282,6 +282,32 @@ def test_fork():
            "a fork's pull request checks the dataset and says so", r.stderr)
 
 
+def test_budget():
+    """The budget counts from the job's start where the host tells it, and ends before the host's own limit."""
+    small = ("--image-size", "32", "--epochs", "2", "--batch-size", "4", "--output-json", "r.json")
+    now = time.time()
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 3590))
+    for name, env, options in [
+        ("GitLab's job limit", {"GITLAB_CI": "true", "CI_JOB_STARTED_AT": started, "CI_JOB_TIMEOUT": "3600"}, ()),
+        ("GitLab's job start", {"GITLAB_CI": "true", "CI_JOB_STARTED_AT": started}, ("--time-budget", "59m")),
+        ("GitHub's job start", {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_PATH": "EVENT"}, ("--time-budget", "59m")),
+        ("its own budget", {}, ("--time-budget", "1s", "--epochs", "100000")),
+    ]:
+        root = project()
+        env = {k: v.replace("EVENT", os.path.join(root, "workflow/event.json")) for k, v in env.items()}
+        write(os.path.join(root, "workflow/event.json"), "{}")
+        os.utime(os.path.join(root, "workflow"), (now - 3590, now - 3590))
+        env.update({"CI_PROJECT_DIR": root, "GITHUB_WORKSPACE": root})
+        r = tap.run(*small, *options, cwd=root, env=env)
+        got = json.loads(read(os.path.join(root, "r.json")))
+        tap.ok(r.returncode == 0 and got["status"] == "checkpointed", "%s ends the run with a checkpoint" % name, r.stderr)
+        tap.ok(os.path.exists(os.path.join(root, "models/checkpoints", got["version"], "checkpoint.json"))
+               and not os.path.exists(os.path.join(root, "models/latest.json")), "%s: in the store, nothing published" % name)
+    old = {"GITLAB_CI": "true", "CI_PROJECT_DIR": root, "CI_JOB_STARTED_AT": "2020-01-01T00:00:00Z"}
+    r = tap.run(*small, "--smoke", cwd=root, env=old)
+    tap.ok(r.returncode == 0 and "5h 30m of 5h 30m" in r.stderr, "a start years ago is not believed", r.stderr)
+
+
 def test_pull_list_rollback():
     root = project(4)
     r = tap.run("pull", "--output", "out", cwd=root)
@@ -328,7 +354,7 @@ def test_pull_list_rollback():
 
 try:
     tap.main(test_version, test_recipe, test_skip, test_plan, test_latest_as_initial_weights, test_check, test_dataset_errors, test_hostile_names,
-             test_store_errors, test_fork, test_pull_list_rollback)
+             test_store_errors, test_fork, test_budget, test_pull_list_rollback)
 finally:
     for folder in FOLDERS:
         shutil.rmtree(folder, ignore_errors=True)
