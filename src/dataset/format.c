@@ -33,7 +33,7 @@ enum dataset_format format_detect(struct draft *d)
             continue;
         if (coco_is_annotations(d, path))
             return DATASET_COCO;
-        n_text += path_has_ext(path, ".txt");
+        n_text += path_has_ext(path, ".txt") && !strstr(path, "ImageSets/"); /* VOC's lists */
         if (path_has_ext(path, ".xml") && (n_xml > 0 || voc_is_annotation(d, path))) /* one look is enough */
             n_xml++;
     }

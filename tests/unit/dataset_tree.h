@@ -108,7 +108,7 @@ static bool has_defect(const struct dataset *d, const struct wanted_defect *w)
     return false;
 }
 
-static void check_scan(const struct scan_case *c, enum dataset_format format)
+__attribute__((unused)) static void check_scan(const struct scan_case *c, enum dataset_format format)
 {
     struct arena a = {0};
     struct dataset d;
