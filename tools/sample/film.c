@@ -50,7 +50,10 @@ static float mean_light(const float *light, int n)
 /* Nearly Gaussian, variance 1: the sum of four uniform numbers. */
 static float grain(struct dice *d)
 {
-    return (dice_unit(d) + dice_unit(d) + dice_unit(d) + dice_unit(d) - 2.0f) * 1.7320508f;
+    float sum = -2.0f;
+    for (int i = 0; i < 4; i++)
+        sum += dice_unit(d);
+    return sum * 1.7320508f;
 }
 
 /* A shoulder above 0.8, then the sRGB curve (square-root fit, error below 0.004). */

@@ -175,8 +175,7 @@ void ground_roll(struct ground *g, struct dice *d)
     };
     g->kind = (enum ground_kind)dice_below(d, GROUND_KINDS);
     g->colour = v_mix(table[g->kind].low, table[g->kind].high, dice_unit(d));
-    g->colour =
-        v_mul(g->colour, v3(dice_range(d, 0.85f, 1.15f), dice_range(d, 0.9f, 1.1f), dice_range(d, 0.85f, 1.15f)));
+    g->colour = v_mul(g->colour, dice_tint(d, 0.15f, 0.1f, 0.15f));
     g->second = v_scale(v_mul(g->colour, table[g->kind].other), dice_range(d, 0.8f, 1.1f));
     float turn = dice_range(d, 0.0f, 2.0f * SAMPLE_PI);
     g->turn_cos = f_cos(turn);

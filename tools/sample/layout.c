@@ -24,7 +24,7 @@ static void material_roll(struct material *m, enum shape_kind kind, struct dice 
     struct v3 c = is_metal ? metals[dice_below(d, COUNT(metals))] : paints[dice_below(d, COUNT(paints))];
     if (kind == SHAPE_SHEET)
         c = v_mix(c, v3(0.8f, 0.8f, 0.76f), dice_range(d, 0.4f, 1.0f));
-    m->colour = v_mul(c, v3(dice_range(d, 0.85f, 1.15f), dice_range(d, 0.88f, 1.12f), dice_range(d, 0.85f, 1.15f)));
+    m->colour = v_mul(c, dice_tint(d, 0.15f, 0.12f, 0.15f));
     m->metal = is_metal ? dice_range(d, 0.75f, 1.0f) : 0.0f;
     m->gloss = kind == SHAPE_SHEET ? 0.02f : is_metal ? dice_range(d, 0.3f, 0.95f) : dice_range(d, 0.05f, 0.7f);
     m->rust = is_metal && dice_unit(d) < 0.3f ? dice_range(d, 0.3f, 0.95f) : 0.0f;
@@ -67,13 +67,16 @@ static void light_roll(struct light *l, struct dice *d)
     l->towards = direction(azimuth, dice_range(d, 0.5f, 1.3f));
     l->colour = v_scale(warmth(tint), dice_range(d, 0.7f, 2.0f));
     l->softness = dice_range(d, 0.02f, 0.3f);
-    l->sky = v_scale(warmth(f_clamp(tint + dice_range(d, 0.0f, 0.9f), -1.0f, 1.0f)), dice_range(d, 0.18f, 0.55f));
+    float sky_power = dice_range(d, 0.18f, 0.55f), sky_tint = tint + dice_range(d, 0.0f, 0.9f);
+    l->sky = v_scale(warmth(f_clamp(sky_tint, -1.0f, 1.0f)), sky_power);
     l->wall = v_scale(l->sky, dice_range(d, 0.25f, 0.8f));
-    l->box_at = direction(azimuth + dice_range(d, -1.2f, 1.2f), dice_range(d, 0.5f, 1.5f));
+    float box_height = dice_range(d, 0.5f, 1.5f);
+    l->box_at = direction(azimuth + dice_range(d, -1.2f, 1.2f), box_height);
     l->box_cos = dice_range(d, 0.78f, 0.95f);
     l->box_power = dice_range(d, 0.4f, 1.6f);
-    l->pool = v3(dice_range(d, -4.0f, 4.0f), dice_range(d, -3.0f, 3.0f),
-                 dice_unit(d) < 0.5f ? dice_range(d, 0.0f, 0.06f) : 0.0f);
+    l->pool.z = dice_unit(d) < 0.5f ? dice_range(d, 0.0f, 0.06f) : 0.0f;
+    l->pool.y = dice_range(d, -3.0f, 3.0f);
+    l->pool.x = dice_range(d, -4.0f, 4.0f);
 }
 
 static void lens_roll(struct lens *l, struct dice *d)
@@ -90,7 +93,8 @@ static void lens_roll(struct lens *l, struct dice *d)
     l->read = is_dark ? dice_range(d, 0.003f, 0.01f) : dice_range(d, 0.0005f, 0.003f);
     l->vignette = dice_range(d, 0.0f, 0.4f);
     l->saturation = dice_unit(d) < 0.05f ? 0.0f : dice_range(d, 0.7f, 1.15f);
-    l->balance = v3(dice_range(d, 0.87f, 1.15f), 1.0f, dice_range(d, 0.87f, 1.15f));
+    float blue = dice_range(d, 0.87f, 1.15f);
+    l->balance = v3(dice_range(d, 0.87f, 1.15f), 1.0f, blue);
     l->seed = dice_u32(d);
 }
 
@@ -156,7 +160,8 @@ static float size_roll(enum shape_kind kind, struct dice *d)
         [SHAPE_BALL] = {0.06f, 0.14f}, [SHAPE_RING] = {0.12f, 0.3f}, [SHAPE_CABLE] = {0.4f, 1.0f},
         [SHAPE_SHEET] = {0.3f, 0.7f},
     };
-    float u = 0.5f * (dice_unit(d) + dice_unit(d)); /* the middle sizes are commonest */
+    float u = 0.5f * dice_unit(d);
+    u += 0.5f * dice_unit(d); /* the middle sizes are commonest */
     return SCENE_SPAN * f_mix(range[kind][0], range[kind][1], u);
 }
 

@@ -178,6 +178,15 @@ static inline float dice_range(struct dice *d, float low, float high)
     return low + (high - low) * dice_unit(d);
 }
 
+/* A colour cast: factors around 1, up to `red`, `green` and `blue` away. Two throws never stand in one expression
+ * without a sequence point, since C leaves their order to the compiler. */
+static inline struct v3 dice_tint(struct dice *d, float red, float green, float blue)
+{
+    float b = dice_range(d, 1.0f - blue, 1.0f + blue);
+    float g = dice_range(d, 1.0f - green, 1.0f + green);
+    return v3(dice_range(d, 1.0f - red, 1.0f + red), g, b);
+}
+
 static inline int dice_below(struct dice *d, int n)
 {
     return (int)(((uint64_t)dice_u32(d) * (uint64_t)n) >> 32);
