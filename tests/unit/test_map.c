@@ -1,0 +1,262 @@
+/* Mean average precision: by hand at the edges, and against NumPy and COCO's tool (tests/golden/map/make.py). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "unit.h"
+
+#include "detector/map.h"
+
+#define CASES "tests/golden/map/cases.txt"
+#define MAX_BOXES 64
+#define PERFECT 0.995 /* recall 1 is the curve's end, where its precision is 0: the last of 100 trapezoids is a triangle */
+
+static const struct box here = {0, 0, 10, 10}, there = {100, 100, 120, 120};
+static struct arena arena;
+
+static void near(const char *what, double got, double want, double tolerance)
+{
+    if (!(fabs(got - want) <= tolerance))
+        fail_msg("%s: %.12g, wanted %.12g +- %g", what, got, want, tolerance);
+}
+
+static struct metrics of_one_image(enum map_rule rule, const struct detection *d, int n, const struct truth *t, int n_truths)
+{
+    struct metrics r;
+    struct map *m = map_open(2);
+    map_add_image(m, d, n, t, n_truths);
+    map_compute(m, rule, &arena, &r);
+    map_close(m);
+    return r;
+}
+
+static void nothing_at_all(void **state)
+{
+    (void)state;
+    struct metrics r;
+    struct map *m = map_open(3);
+    map_compute(m, MAP_RULE_CLASSIC, &arena, &r);
+    assert_int_equal(r.n_images, 0);
+    assert_int_equal(r.n_classes, 3);
+    map_add_image(m, NULL, 0, NULL, 0);
+    map_compute(m, MAP_RULE_CLASSIC, &arena, &r);
+    map_close(m);
+    assert_int_equal(r.n_images, 1);
+    assert_true(r.map50 == 0 && r.map50_95 == 0 && r.precision == 0 && r.recall == 0);
+    for (int c = 0; c < 3; c++)
+        assert_int_equal(r.per_class[c].n_boxes, 0);
+    map_close(NULL);
+}
+
+static void labels_without_detections_and_the_reverse(void **state)
+{
+    (void)state;
+    const struct truth t = {here, 0};
+    const struct detection d = {here, 0.9f, 0};
+    struct metrics missed = of_one_image(MAP_RULE_CLASSIC, NULL, 0, &t, 1);
+    assert_true(missed.map50 == 0 && missed.recall == 0);
+    assert_int_equal(missed.per_class[0].n_boxes, 1);
+    struct metrics invented = of_one_image(MAP_RULE_CLASSIC, &d, 1, NULL, 0);
+    assert_true(invented.map50 == 0 && invented.map50_95 == 0);
+}
+
+static void perfect_and_classes_without_labels(void **state)
+{
+    (void)state;
+    const struct truth t[] = {{here, 0}, {there, 0}};
+    const struct detection d[] = {{here, 0.9f, 0}, {there, 0.8f, 0}, {there, 0.7f, 1}};
+    for (int rule = 0; rule < 2; rule++) {
+        struct metrics r = of_one_image((enum map_rule)rule, d, 3, t, 2); /* class 1 has no label: left out of the mean */
+        near("map50", r.map50, PERFECT, 1e-9);
+        near("map50_95", r.map50_95, PERFECT, 1e-9);
+        near("precision", r.precision, 1, 1e-9);
+        near("recall", r.recall, 1, 1e-9);
+        assert_int_equal(r.per_class[0].n_boxes, 2);
+    }
+}
+
+static void a_wrong_class_is_no_hit(void **state)
+{
+    (void)state;
+    const struct truth t = {here, 0};
+    const struct detection d = {here, 0.9f, 1};
+    assert_true(of_one_image(MAP_RULE_CLASSIC, &d, 1, &t, 1).map50 == 0);
+}
+
+/* IoU 0.6 counts at 0.50, 0.55 and 0.60: three of ten thresholds. */
+static void overlap_decides_the_thresholds(void **state)
+{
+    (void)state;
+    const struct truth t = {here, 0};
+    const struct detection d = {{0, 0, 10, 6.0001f}, 0.9f, 0};
+    struct metrics r = of_one_image(MAP_RULE_STRICT, &d, 1, &t, 1);
+    near("map50", r.map50, PERFECT, 1e-9);
+    near("map50_95", r.map50_95, 0.3 * PERFECT, 1e-9);
+}
+
+/* Of two boxes on one label the nearer one is the hit, whatever the scores. The miss comes first: precision 1/2 at recall 1,
+ * so the envelope is 1/2 from 0 up to the triangle at the end. */
+static void duplicates_count_once(void **state)
+{
+    (void)state;
+    const struct truth t = {here, 0};
+    const struct detection d[] = {{{0, 0, 10, 9}, 0.9f, 0}, {here, 0.8f, 0}};
+    near("miss first", of_one_image(MAP_RULE_CLASSIC, d, 2, &t, 1).map50, 0.5 * PERFECT, 1e-9);
+    const struct detection swapped[] = {{here, 0.9f, 0}, {{0, 0, 10, 9}, 0.8f, 0}};
+    near("hit first", of_one_image(MAP_RULE_CLASSIC, swapped, 2, &t, 1).map50, PERFECT, 1e-9);
+}
+
+/* A detection is judged by the label it overlaps most. Both have A as that label; the nearer one wins it, and the other
+ * one is a miss although it would have fitted B as well. */
+static void a_detection_has_one_label(void **state)
+{
+    (void)state;
+    const struct truth t[] = {{{0, 0, 10, 10}, 0}, {{0, 2, 10, 12}, 0}};
+    const struct detection d[] = {{{0, 0, 10, 10}, 0.9f, 0}, {{0, 0.5f, 10, 10.5f}, 0.8f, 0}};
+    struct metrics r = of_one_image(MAP_RULE_STRICT, d, 2, t, 2);
+    near("recall 1/2", r.recall, 0.5, 1e-9);
+    near("map50", r.map50, 0.495, 1e-9); /* 49 whole trapezoids and the step's half, then nothing */
+}
+
+/* Equal overlaps go to the first detection, equal scores by image and detection: adding images in the same order gives
+ * the same numbers to the last bit. */
+static void ties_are_settled_by_order(void **state)
+{
+    (void)state;
+    const struct truth t = {here, 0};
+    const struct detection same[] = {{here, 0.5f, 0}, {here, 0.5f, 0}};
+    near("first of equals", of_one_image(MAP_RULE_CLASSIC, same, 2, &t, 1).map50, PERFECT, 1e-9);
+
+    double values[2];
+    for (int round = 0; round < 2; round++) {
+        struct map *m = map_open(2);
+        struct metrics r;
+        const struct detection miss = {there, 0.5f, 0}, hit = {here, 0.5f, 0};
+        map_add_image(m, round ? &hit : &miss, 1, &t, 1);
+        map_add_image(m, round ? &miss : &hit, 1, &t, 1);
+        map_compute(m, MAP_RULE_STRICT, &arena, &r);
+        map_close(m);
+        values[round] = r.map50;
+    }
+    near("miss in the first image", values[0], 0.5 * 0.495, 1e-9);
+    near("hit in the first image", values[1], 0.495, 1e-9);
+}
+
+/* Thirty labels on one spot, thirty detections on it: each label is won by one at most, and the detections all look at the
+ * first label. */
+static void crowds_terminate(void **state)
+{
+    (void)state;
+    struct truth t[30];
+    struct detection d[30];
+    for (int i = 0; i < 30; i++) {
+        t[i] = (struct truth){here, 0};
+        d[i] = (struct detection){here, 0.9f, 0};
+    }
+    struct metrics r = of_one_image(MAP_RULE_STRICT, d, 30, t, 30);
+    near("recall", r.recall, 1.0 / 30, 1e-9);
+    assert_int_equal(r.per_class[0].n_boxes, 30);
+}
+
+/* Nothing beyond a recall of 1/2: classic goes on linearly from there to (1,0), strict stops. */
+static void the_rules_differ_beyond_the_reached_recall(void **state)
+{
+    (void)state;
+    const struct truth t[] = {{here, 0}, {there, 0}};
+    const struct detection d = {here, 0.9f, 0};
+    near("classic", of_one_image(MAP_RULE_CLASSIC, &d, 1, t, 2).map50, 0.75, 1e-9);
+    near("strict", of_one_image(MAP_RULE_STRICT, &d, 1, t, 2).map50, 0.495, 1e-9);
+}
+
+static void read_image(FILE *f, struct map *m)
+{
+    struct detection d[MAX_BOXES];
+    struct truth t[MAX_BOXES];
+    int n, n_truths;
+    assert_int_equal(fscanf(f, " image %d %d", &n, &n_truths), 2);
+    assert_true(n <= MAX_BOXES && n_truths <= MAX_BOXES);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(fscanf(f, "%d %f %f %f %f %f", &d[i].class_id, &d[i].score, &d[i].box.x1, &d[i].box.y1, &d[i].box.x2,
+                                &d[i].box.y2), 6);
+    for (int i = 0; i < n_truths; i++)
+        assert_int_equal(fscanf(f, "%d %f %f %f %f", &t[i].class_id, &t[i].box.x1, &t[i].box.y1, &t[i].box.x2, &t[i].box.y2), 5);
+    map_add_image(m, d, n, t, n_truths);
+}
+
+static void compare(FILE *f, const char *name, const struct metrics *r)
+{
+    double w[5];
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(fscanf(f, "%lf", &w[i]), 1);
+    const double got[] = {r->map50, r->map50_95, r->precision, r->recall, r->confidence};
+    for (int i = 0; i < 5; i++)
+        near(name, got[i], w[i], 1e-9);
+    for (int c = 0; c < r->n_classes; c++) {
+        const struct class_metrics *k = &r->per_class[c];
+        long n_boxes;
+        assert_int_equal(fscanf(f, "%lf %lf %lf %lf %ld", &w[0], &w[1], &w[2], &w[3], &n_boxes), 5);
+        assert_int_equal(k->n_boxes, n_boxes);
+        const double each[] = {k->map50, k->map50_95, k->precision, k->recall};
+        for (int i = 0; i < 4; i++)
+            near(name, each[i], w[i], 1e-9);
+    }
+}
+
+static void agrees_with_numpy_and_nearly_with_coco(void **state)
+{
+    (void)state;
+    FILE *f = fopen(CASES, "r");
+    assert_non_null(f);
+    char name[32], rule[16], coco50[32];
+    int n_classes, n_images, n_cases = 0, n_coco = 0;
+    while (fscanf(f, " case %31s %d %d", name, &n_classes, &n_images) == 3) {
+        struct map *m = map_open(n_classes);
+        struct metrics r;
+        for (int i = 0; i < n_images; i++)
+            read_image(f, m);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(fscanf(f, " rule %15s", rule), 1);
+            map_compute(m, strcmp(rule, "strict") ? MAP_RULE_CLASSIC : MAP_RULE_STRICT, &arena, &r);
+            compare(f, name, &r);
+        }
+        map_close(m);
+        double map50, map50_95;
+        assert_int_equal(fscanf(f, " coco %31s", coco50), 1);
+        if (strcmp(coco50, "-")) {
+            assert_int_equal(sscanf(coco50, "%lf", &map50), 1);
+            assert_int_equal(fscanf(f, "%lf", &map50_95), 1);
+            near("strict map50 against COCO", r.map50, map50, 0.01);
+            near("strict map50_95 against COCO", r.map50_95, map50_95, 0.01);
+            n_coco++;
+        }
+        n_cases++;
+    }
+    fclose(f);
+    assert_int_equal(n_cases, 5);
+    assert_int_equal(n_coco, 4);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_at_all),
+        cmocka_unit_test(labels_without_detections_and_the_reverse),
+        cmocka_unit_test(perfect_and_classes_without_labels),
+        cmocka_unit_test(a_wrong_class_is_no_hit),
+        cmocka_unit_test(overlap_decides_the_thresholds),
+        cmocka_unit_test(duplicates_count_once),
+        cmocka_unit_test(a_detection_has_one_label),
+        cmocka_unit_test(ties_are_settled_by_order),
+        cmocka_unit_test(crowds_terminate),
+        cmocka_unit_test(the_rules_differ_beyond_the_reached_recall),
+        cmocka_unit_test(agrees_with_numpy_and_nearly_with_coco),
+    };
+    return cmocka_run_group_tests(tests, NULL, tear_down);
+}
