@@ -1,5 +1,5 @@
-/* What a CI host or a shell starts. As PID 1 of a container it must install its own signal handlers (the kernel gives it
- * none) and reaps nothing, because it starts no processes. */
+/* What a CI host or a shell starts. As PID 1 of a container it must install its own signal handlers (the kernel gives
+ * it none) and reaps nothing, because it starts no processes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -36,7 +36,7 @@ struct config {
     const char *initial_weights;
     struct config_augment augment;
 
-    int threads; /* resolved: never 0 */
+    int threads;                          /* resolved: never 0 */
     double time_budget, checkpoint_every; /* seconds */
     bool force, smoke;
     const char *kernels;
@@ -52,27 +52,27 @@ struct config {
     double min_score;
 
     /* Resolved from the above. */
-    const char *command;                /* "run" when none was named */
-    const char *const *arguments;       /* what follows the command and is not an option */
+    const char *command;          /* "run" when none was named */
+    const char *const *arguments; /* what follows the command and is not an option */
     int n_arguments;
-    const char *workspace;              /* absolute; relative paths start here */
-    const char *dataset_path;           /* openable */
-    const char *output_json_path;       /* openable or "" */
-    const char *report_dir;             /* workspace/retrain-report */
+    const char *workspace;        /* absolute; relative paths start here */
+    const char *dataset_path;     /* openable */
+    const char *output_json_path; /* openable or "" */
+    const char *report_dir;       /* workspace/retrain-report */
     bool want_onnx, want_safetensors;
-    const char *given;                  /* "image-size 64 (--image-size), epochs 2 (retrain.yml:3)"; "" = defaults only */
+    const char *given; /* "image-size 64 (--image-size), epochs 2 (retrain.yml:3)"; "" = defaults only */
 };
 
 struct config_input {
     int argc;
-    const char *const *argv;         /* as main got it */
-    const char *const *environment;  /* NAME=value, NULL-terminated */
+    const char *const *argv;        /* as main got it */
+    const char *const *environment; /* NAME=value, NULL-terminated */
     const struct host *host;
-    struct arena *arena;             /* the run's arena: strings of the config live there */
+    struct arena *arena; /* the run's arena: strings of the config live there */
 };
 
-/* ERR_CONFIG. On failure `out` still holds what was understood, so that outputs can be set: command and output_json_path are
- * always usable. */
+/* ERR_CONFIG. On failure `out` still holds what was understood, so that outputs can be set: command and
+ * output_json_path are always usable. */
 MUST_CHECK bool config_load(const struct config_input *in, struct config *out, struct error *e);
 
 /* The recipe: "name=value\n" lines in byte order of every option that changes the weights, in canonical spelling, and
@@ -94,17 +94,17 @@ void config_help_markdown(struct str_buf *out);
 void config_help_action_yml(struct str_buf *out);
 
 /* The commands: X(name, arguments, least and most of them, sentence). */
-#define CONFIG_COMMANDS(X)                                                                                   \
-    X(run, "", 0, 0, "the whole job: version, skip or train, gate, publish, report (the default)")           \
-    X(plan, "", 0, 0, "say what run would do and why; write nothing")                                        \
-    X(version, "", 0, 0, "print the version of this dataset and recipe (--manifest: the dataset's manifest)") \
-    X(check, "", 0, 0, "check configuration, dataset, credentials and permissions")                          \
-    X(train, "", 0, 0, "train and write the model's files to --output DIR; no store")                        \
-    X(eval, "MODEL", 1, 1, "measure a model on the held-back images")                                        \
-    X(predict, "MODEL IMAGE...", 2, 1000000, "print detections as JSON lines (--annotate DIR draws them)")   \
-    X(pull, "", 0, 0, "fetch the latest (or --version) model to --output DIR, verified")                     \
-    X(list, "", 0, 0, "print the published versions with their metrics")                                     \
-    X(rollback, "[VERSION]", 0, 1, "point latest.json at an earlier version (--delete removes the bad one)") \
+#define CONFIG_COMMANDS(X)                                                                                             \
+    X(run, "", 0, 0, "the whole job: version, skip or train, gate, publish, report (the default)")                     \
+    X(plan, "", 0, 0, "say what run would do and why; write nothing")                                                  \
+    X(version, "", 0, 0, "print the version of this dataset and recipe (--manifest: the dataset's manifest)")          \
+    X(check, "", 0, 0, "check configuration, dataset, credentials and permissions")                                    \
+    X(train, "", 0, 0, "train and write the model's files to --output DIR; no store")                                  \
+    X(eval, "MODEL", 1, 1, "measure a model on the held-back images")                                                  \
+    X(predict, "MODEL IMAGE...", 2, 1000000, "print detections as JSON lines (--annotate DIR draws them)")             \
+    X(pull, "", 0, 0, "fetch the latest (or --version) model to --output DIR, verified")                               \
+    X(list, "", 0, 0, "print the published versions with their metrics")                                               \
+    X(rollback, "[VERSION]", 0, 1, "point latest.json at an earlier version (--delete removes the bad one)")           \
     X(help, "[OPTION]", 0, 1, "print this page, or one option's")
 
 #endif

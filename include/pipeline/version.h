@@ -1,4 +1,5 @@
-/* The name of a model: 12 hex digits of what it was trained on, a hyphen, 8 of how. docs/version.md shows how to compute it by hand. */
+/* The name of a model: 12 hex digits of what it was trained on, a hyphen, 8 of how. docs/version.md shows how to
+ * compute it by hand. */
 #ifndef PIPELINE_VERSION_H
 #define PIPELINE_VERSION_H
 
@@ -12,6 +13,7 @@ struct version {
 };
 
 /* dataset_checksum: 64 hex digits. initial_weights: SHA-256 of the weights' file in hex, or "none". */
-void version_make(const struct config *c, const char *dataset_checksum, const char *initial_weights, struct version *out);
+void version_make(const struct config *c, const char *dataset_checksum, const char *initial_weights,
+                  struct version *out);
 
 #endif

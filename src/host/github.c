@@ -1,5 +1,5 @@
-/* GitHub Actions, and nektos/act, which sets the same variables and reads the same files a little more strictly: a blank
- * line between records is an error there, and a heredoc loses a leading empty line. */
+/* GitHub Actions, and nektos/act, which sets the same variables and reads the same files a little more strictly: a
+ * blank line between records is an error there, and a heredoc loses a leading empty line. */
 #include <ctype.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "host/host_private.h"
 
-#define LIMIT_EVENT_BYTES (25u << 20) /* GitHub's own ceiling for webhook payloads */
+#define LIMIT_EVENT_BYTES (25u << 20)    /* GitHub's own ceiling for webhook payloads */
 #define LIMIT_SUMMARY_BYTES (900u << 10) /* GitHub drops a summary over 1 MiB as a whole */
 #define LIMIT_OUTPUT_BYTES (1u << 20)
 

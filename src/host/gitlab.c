@@ -1,5 +1,5 @@
-/* GitLab CI. Outputs are the dotenv report `retrain.env`, whose grammar knows neither quotes nor blanks nor newlines, and no
- * hyphens in names. */
+/* GitLab CI. Outputs are the dotenv report `retrain.env`, whose grammar knows neither quotes nor blanks nor newlines,
+ * and no hyphens in names. */
 #include <ctype.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ static bool is_here(getenv_fn env)
 
 static void fill(getenv_fn env, struct arena *a, struct host *h)
 {
-    const char *workspace = host_env(env, "CI_PROJECT_DIR"), *source = host_env(env, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID");
+    const char *workspace = host_env(env, "CI_PROJECT_DIR"),
+               *source = host_env(env, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID");
     const char *target = host_env(env, "CI_MERGE_REQUEST_PROJECT_ID"), *project = host_env(env, "CI_PROJECT_ID");
     if (*workspace)
         h->workspace = arena_strdup(a, workspace);
@@ -27,7 +28,8 @@ static void fill(getenv_fn env, struct arena *a, struct host *h)
     h->has_job_start = clock_parse_rfc3339(str_of(host_env(env, "CI_JOB_STARTED_AT")), &h->job_started);
     if (!str_to_double(str_of(host_env(env, "CI_JOB_TIMEOUT")), &h->job_timeout_seconds) || h->job_timeout_seconds < 0)
         h->job_timeout_seconds = 0;
-    /* A fork's merge request runs in the fork, whose protected variables are not ours, unless a member started it here. */
+    /* A fork's merge request runs in the fork, whose protected variables are not ours, unless a member started it
+     * here. */
     h->is_fork_pull_request = *source && *target && strcmp(source, target) && !strcmp(project, source);
     h->log_commands = LOG_COMMANDS_GITLAB;
     h->debug = !strcmp(host_env(env, "CI_DEBUG_TRACE"), "true");
@@ -55,7 +57,9 @@ void gitlab_outputs_text(const struct output *outputs, size_t n, struct str_buf 
     for (size_t i = 0; i < n; i++) {
         const struct output *o = &outputs[i];
         if (!is_plain(o->value)) {
-            log_warning("output '%s' is not set: GitLab's dotenv format has no room for blanks or line breaks in a value", o->name);
+            log_warning(
+                "output '%s' is not set: GitLab's dotenv format has no room for blanks or line breaks in a value",
+                o->name);
             continue;
         }
         struct str_buf line = STR_BUF(LIMIT_DOTENV_BYTES);

@@ -1,4 +1,5 @@
-/* Everything that can be known before training: configuration, every defect of the dataset, class balance, access to the store. */
+/* Everything that can be known before training: configuration, every defect of the dataset, class balance, access to
+ * the store. */
 #include <stdio.h>
 
 #include "core/log.h"
@@ -51,7 +52,8 @@ static bool check_store(struct job *j, struct error *e)
         return false;
     if (!store_probe(j->store, &atomic, e))
         return false;
-    log_info("store %s: readable and writable, publishing is %s", store_url(j->store), atomic ? "atomic" : "best effort");
+    log_info("store %s: readable and writable, publishing is %s", store_url(j->store),
+             atomic ? "atomic" : "best effort");
     if (*j->version.name)
         log_info("%s", why);
     return true;

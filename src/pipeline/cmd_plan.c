@@ -25,7 +25,8 @@ bool cmd_plan(struct job *j, struct error *e)
         if (!job_accept_dataset(j, e))
             return false;
         j->headline = arena_printf(j->arena, "run would train: %s%s; %d epochs on %d images at %d px, %d threads", why,
-                                   is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train, c->image_size, c->threads);
+                                   is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train,
+                                   c->image_size, c->threads);
     }
     j->outputs.status = "planned";
     show_text(j->headline);

@@ -1,5 +1,6 @@
 /* Detections as JSON lines, one line per image:
- *   {"image":"a.jpg","width":640,"height":480,"detections":[{"class":"cat","class_id":0,"score":0.9,"box":[x1,y1,x2,y2]}]} */
+ *   {"image":"a.jpg","width":640,"height":480,"detections":[
+ *    {"class":"cat","class_id":0,"score":0.9,"box":[x1,y1,x2,y2]}]} */
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/log.h"
@@ -32,7 +33,7 @@ static void print_line(const char *name, const struct loaded *m, const struct de
     json_free(root);
 }
 
-/* Annotated copies keep the image's name; two images of one name would overwrite each other, so the second is refused. */
+/* Annotated copies keep the image's name; of two images with one name the second is refused, not written over. */
 static bool annotate(struct job *j, const struct loaded *m, const char *path, const struct detection *all, int n,
                      struct error *e)
 {

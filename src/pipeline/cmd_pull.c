@@ -1,5 +1,5 @@
-/* Fetches a published model: every file verified by its checksum and put in place atomically, the manifest last, so that
- * a folder whose manifest.json names a version holds all of it. */
+/* Fetches a published model: every file verified by its checksum and put in place atomically, the manifest last, so
+ * that a folder whose manifest.json names a version holds all of it. */
 #include <string.h>
 
 #include "core/fs.h"
@@ -44,7 +44,8 @@ static bool fetch_files(struct job *j, const char *dir, const struct json *manif
         const struct json *f = json_at(files, i);
         const char *name = json_string(json_get(f, "name"), ""), *key = json_string(json_get(f, "key"), "");
         uint8_t sum[SHA256_BYTES];
-        if (!is_plain_name(name) || !*key || !hex_decode(str_of(json_string(json_get(f, "sha256"), "")), sum, sizeof sum))
+        if (!is_plain_name(name) || !*key ||
+            !hex_decode(str_of(json_string(json_get(f, "sha256"), "")), sum, sizeof sum))
             return fail(e, ERR_STORE, "pull: the manifest's artifact %zu has no usable name, key or checksum", i + 1);
         if (!store_get_file(j->store, key, fs_join(j->arena, dir, name), sum, e))
             return fail_in(e, "pull: %s", name);
@@ -64,7 +65,8 @@ static bool pull(struct job *j, const struct json *manifest, const char *dir, st
     struct str_buf text = STR_BUF(LIMIT_MANIFEST_BYTES);
     struct error ignored = {0};
     /* An old manifest beside new files would lie if we were killed now. */
-    bool ok = fs_mkdirs(dir, e) && fs_remove(fs_join(j->arena, dir, "manifest.json"), e) && fetch_files(j, dir, manifest, e);
+    bool ok =
+        fs_mkdirs(dir, e) && fs_remove(fs_join(j->arena, dir, "manifest.json"), e) && fetch_files(j, dir, manifest, e);
     (void)ignored;
     json_write(manifest, true, &text);
     ok = ok && fs_write_atomic(fs_join(j->arena, dir, "manifest.json"), str_buf_view(&text), e);
@@ -91,8 +93,10 @@ bool cmd_pull(struct job *j, struct error *e)
     if (!publish_find(j->store, c->wanted_version, &state, &j->published, missing, e))
         return false;
     if (state == VERSION_INCOMPLETE)
-        return fail(e, ERR_STORE, "pull: version %s is not complete in %s: %s", c->wanted_version, store_url(j->store), missing);
+        return fail(e, ERR_STORE, "pull: version %s is not complete in %s: %s", c->wanted_version, store_url(j->store),
+                    missing);
     if (state == VERSION_ABSENT)
-        return fail(e, ERR_STORE, "pull: version %s is not in %s; `retrain list` shows what is", c->wanted_version, store_url(j->store));
+        return fail(e, ERR_STORE, "pull: version %s is not in %s; `retrain list` shows what is", c->wanted_version,
+                    store_url(j->store));
     return pull(j, j->published, dir, e);
 }

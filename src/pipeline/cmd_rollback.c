@@ -25,7 +25,9 @@ bool cmd_rollback(struct job *j, struct error *e)
     const char *target = found ? arena_strdup(j->arena, found) : NULL;
     json_free(all);
     if (!*latest && !target)
-        return fail(e, ERR_STORE, "rollback: there is no sound latest.json in %s; name the version that it shall point to", store_url(j->store));
+        return fail(e, ERR_STORE,
+                    "rollback: there is no sound latest.json in %s; name the version that it shall point to",
+                    store_url(j->store));
     if (!target)
         return fail(e, ERR_CONFIG, "rollback: no version was published before %s", latest);
     if (!strcmp(target, latest))
@@ -38,6 +40,7 @@ bool cmd_rollback(struct job *j, struct error *e)
     }
     if (c->delete_version && !publish_delete(j->store, latest, e))
         return false;
-    j->headline = arena_printf(j->arena, "rolled back from %s to %s%s", latest, target, c->delete_version ? "; the bad version is removed" : "");
+    j->headline = arena_printf(j->arena, "rolled back from %s to %s%s", latest, target,
+                               c->delete_version ? "; the bad version is removed" : "");
     return true;
 }

@@ -18,8 +18,8 @@ static bool write_model(struct job *j, struct trained *t, const char *dir, struc
     bool ok = fs_write_atomic(fs_join(j->arena, dir, "manifest.json"), str_buf_view(&text), e);
     if (ok) {
         j->outputs.status = "planned"; /* nothing was published */
-        j->headline = arena_printf(j->arena, "trained %s to %s: mAP50 %.4f, mAP50-95 %.4f", j->version.name, j->config->output,
-                                   t->best.map50, t->best.map50_95);
+        j->headline = arena_printf(j->arena, "trained %s to %s: mAP50 %.4f, mAP50-95 %.4f", j->version.name,
+                                   j->config->output, t->best.map50, t->best.map50_95);
         report_write(j, t, manifest);
     }
     str_buf_free(&text);
@@ -41,7 +41,8 @@ bool cmd_train(struct job *j, struct error *e)
     struct trained t = {0};
     bool ok = job_prepare(j, false, e) && stage_train(j, &t, e);
     if (ok && t.is_unfinished) {
-        j->headline = arena_printf(j->arena, "checkpointed after %d of %d epochs: the same command goes on from there", t.n_rows, c->epochs);
+        j->headline = arena_printf(j->arena, "checkpointed after %d of %d epochs: the same command goes on from there",
+                                   t.n_rows, c->epochs);
         ok = !stop_requested() || fail(e, ERR_STOPPED, "%s", j->headline);
     } else if (ok) {
         struct error cleaning = {0};

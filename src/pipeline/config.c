@@ -10,19 +10,10 @@
 #include "core/log.h"
 #include "core/thread.h"
 #include "core/yaml.h"
-#include "pipeline/options.h"
+#include "pipeline/loader.h"
 
-#define LIMIT_CONFIG_BYTES (1u << 20)
-#define MAX_OPTIONS 128
-
-struct loader {
-    const struct config_input *in;
-    struct config *c;
-    const char *origins[MAX_OPTIONS]; /* where the effective value came from; NULL = default */
-};
-
-static bool set_from(struct loader *l, const struct option *o, struct str value, const char *origin, const char *where,
-                     struct error *e)
+bool loader_set(struct loader *l, const struct option *o, struct str value, const char *origin, const char *where,
+                struct error *e)
 {
     value = str_trim(value);
     if (!value.n)
@@ -39,7 +30,7 @@ static const char *const command_names[] = {
 #define COMMAND_NAME(name, arguments, least, most, help) #name,
     CONFIG_COMMANDS(COMMAND_NAME)
 #undef COMMAND_NAME
-    NULL,
+        NULL,
 };
 static const struct {
     int least, most;
@@ -83,16 +74,16 @@ static bool read_flag(struct loader *l, int *i, struct error *e)
     const char *next = *i + 1 < in->argc ? in->argv[*i + 1] : NULL;
     bool ignored;
     if (has_equals)
-        return set_from(l, o, rest, flag, flag, e);
+        return loader_set(l, o, rest, flag, flag, e);
     if (o->type == OPTION_FLAG) {
         bool takes_next = next && yaml_to_bool(next, &ignored);
         *i += takes_next;
-        return set_from(l, o, str_of(takes_next ? next : "true"), flag, flag, e);
+        return loader_set(l, o, str_of(takes_next ? next : "true"), flag, flag, e);
     }
     if (!next || !strncmp(next, "--", 2))
         return fail(e, ERR_CONFIG, "%s: needs a value", flag);
     *i += 1;
-    return set_from(l, o, str_of(next), flag, flag, e);
+    return loader_set(l, o, str_of(next), flag, flag, e);
 }
 
 static bool check_arguments(const struct config *c, bool is_named, struct error *e)
@@ -161,10 +152,11 @@ static const char *environment_get(const char *const *environment, const char *n
 static bool read_variable(struct loader *l, const struct option *o, const char *name, struct error *e)
 {
     const char *value = environment_get(l->in->environment, name);
-    return !value || set_from(l, o, str_of(value), name, name, e);
+    return !value || loader_set(l, o, str_of(value), name, name, e);
 }
 
-/* GitHub upper-cases an input's name and keeps its hyphens, which no shell can write; hence both spellings. Lowest first. */
+/* GitHub upper-cases an input's name and keeps its hyphens, which no shell can write; hence both spellings. Lowest
+ * first. */
 static bool read_environment(struct loader *l, struct error *e)
 {
     struct arena *a = l->in->arena;
@@ -212,166 +204,7 @@ static void warn_unknown_inputs(const struct config_input *in)
     }
 }
 
-/* --- file --------------------------------------------------------------------------------------------------- */
-
-static bool read_augment_map(struct loader *l, const struct yaml_node *map, const char *file, struct error *e)
-{
-    for (size_t i = 0; i < map->n; i++) {
-        const char *key = map->keys[i];
-        const char *where = arena_printf(l->in->arena, "%s:%u: augment: %s", file, map->key_lines[i], key);
-        const struct augment_key *k = augment_find(str_of(key));
-        if (!k) {
-            const char *near = augment_nearest(str_of(key));
-            return fail(e, ERR_CONFIG, "%s:%u: augment: there is no '%.80s'%s%s%s", file, map->key_lines[i], key,
-                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-        }
-        const struct yaml_node *v = &map->at[i];
-        if (yaml_is_null(v))
-            continue;
-        if (v->kind != YAML_SCALAR)
-            return fail(e, ERR_CONFIG, "%s: needs one number", where);
-        if (!augment_set(l->c, k, str_trim(str_of(v->text)), where, e))
-            return false;
-    }
-    return true;
-}
-
-static bool read_list(struct loader *l, const struct yaml_node *list, const char *where, const char **out, struct error *e)
-{
-    const char *joined = "";
-    for (size_t i = 0; i < list->n; i++) {
-        if (list->at[i].kind != YAML_SCALAR)
-            return fail(e, ERR_CONFIG, "%s: needs a list of words", where);
-        joined = arena_printf(l->in->arena, "%s%s%s", joined, i ? "," : "", list->at[i].text);
-    }
-    *out = joined;
-    return true;
-}
-
-static bool read_file_key(struct loader *l, const char *key, unsigned line, const struct yaml_node *v, const char *file,
-                          struct error *e)
-{
-    struct arena *a = l->in->arena;
-    const struct option *o = option_find(str_of(key));
-    if (!o || o->scope != OPTION_INPUT) {
-        const char *near = o ? NULL : option_nearest(str_of(key), OPTION_INPUT);
-        return fail(e, ERR_CONFIG, "%s:%u: %s '%.80s'%s%s%s", file, line,
-                    o ? "only the command line knows" : "there is no option", key, near ? "; did you mean '" : "",
-                    near ? near : "", near ? "'?" : "");
-    }
-    const char *origin = arena_printf(a, "%s:%u", file, line);
-    const char *where = arena_printf(a, "%s: %s", origin, o->name);
-    if (yaml_is_null(v))
-        return true;
-    if (o->type == OPTION_MAP && v->kind == YAML_MAP) {
-        l->origins[o - option_table] = origin;
-        return read_augment_map(l, v, file, e);
-    }
-    const char *text = v->text;
-    if (o->type == OPTION_LIST && v->kind == YAML_LIST) {
-        if (!read_list(l, v, where, &text, e))
-            return false;
-    } else if (v->kind != YAML_SCALAR) {
-        return fail(e, ERR_CONFIG, "%s: needs one value", where);
-    }
-    return set_from(l, o, str_of(text), origin, where, e);
-}
-
-static bool read_file(struct loader *l, const char *name, const char *named_by, struct error *e)
-{
-    struct arena *a = l->in->arena;
-    const char *path = fs_join(a, l->c->workspace, name);
-    if (!fs_exists(path)) {
-        if (!named_by)
-            return true; /* retrain.yml is optional */
-        return fail(e, ERR_CONFIG, "%s: there is no file '%s' (looked at %s)", named_by, name, path);
-    }
-    struct str text;
-    struct yaml_node root;
-    if (!fs_read_file(path, LIMIT_CONFIG_BYTES, a, &text, e)) {
-        e->code = ERR_CONFIG;
-        return false;
-    }
-    if (text.n >= 3 && !memcmp(text.p, "\xef\xbb\xbf", 3))
-        text = str_slice(text, 3, text.n);
-    if (!yaml_parse(text, name, a, &root, e))
-        return false;
-    if (root.kind != YAML_MAP)
-        return fail(e, ERR_CONFIG, "%s:%u: expected lines of the form `option: value`", name, root.line);
-    for (size_t i = 0; i < root.n; i++) {
-        if (!read_file_key(l, root.keys[i], root.key_lines[i], &root.at[i], name, e))
-            return false;
-    }
-    return true;
-}
-
 /* --- what follows from the values --------------------------------------------------------------------------- */
-
-/* Cuts "." and "name/.." out of a path without looking at the disk; keeps leading ".." of relative ones. */
-static char *normal_path(struct arena *a, const char *path)
-{
-    bool is_absolute = path[0] == '/';
-    size_t cap = strlen(path) / 2 + 2, n = 0;
-    struct str *parts = ARENA_NEW(a, struct str, cap);
-    struct str rest = str_of(path), part;
-    while (str_cut(&rest, '/', &part)) {
-        if (!part.n || str_is(part, "."))
-            continue;
-        if (!str_is(part, ".."))
-            parts[n++] = part;
-        else if (n && !str_is(parts[n - 1], ".."))
-            n--;
-        else if (!is_absolute)
-            parts[n++] = part;
-    }
-    char *out = arena_strdup(a, is_absolute ? "/" : "");
-    for (size_t i = 0; i < n; i++)
-        out = arena_printf(a, "%s%s" STR_FMT, out, i ? "/" : "", STR_ARG(parts[i]));
-    return out;
-}
-
-/* `inner` is `outer` or below it; both normal. */
-static bool is_inside(const char *inner, const char *outer)
-{
-    size_t n = strlen(outer);
-    return !strncmp(inner, outer, n) && (inner[n] == '\0' || inner[n] == '/' || (n && outer[n - 1] == '/'));
-}
-
-/* On a CI host the file retrain.yml may come from a stranger's branch: a relative path must stay in the checkout. */
-static bool check_escape(const struct loader *l, const char *option, const char *path, struct error *e)
-{
-    bool is_ci = l->in->host && strcmp(l->in->host->name, "local");
-    if (is_ci && str_starts(str_of(normal_path(l->in->arena, path)), ".."))
-        return fail(e, ERR_CONFIG, "%s: '%s' leaves the workspace; name a folder inside the repository", option, path);
-    return true;
-}
-
-static bool check_places(struct loader *l, struct error *e)
-{
-    struct config *c = l->c;
-    struct arena *a = l->in->arena;
-    bool is_folder_store = str_starts(str_of(c->store), "file://");
-    const char *folder = is_folder_store ? c->store + strlen("file://") : "";
-    if (!is_folder_store && !str_starts(str_of(c->store), "s3://"))
-        return fail(e, ERR_CONFIG, "store: '%s' is neither s3://bucket/prefix nor file://folder", c->store);
-    if (is_folder_store && !*folder)
-        return fail(e, ERR_CONFIG, "store: 'file://' names no folder; write file://models");
-    if (!check_escape(l, "dataset", c->dataset, e) || !check_escape(l, "output-json", c->output_json, e) ||
-        !check_escape(l, "store", folder, e) || !check_escape(l, "output", c->output, e) ||
-        !check_escape(l, "annotate", c->annotate, e))
-        return false;
-
-    if (strcmp(c->command, "run"))
-        return true;
-    const char *dataset = normal_path(a, c->dataset_path);
-    if (is_inside(normal_path(a, c->report_dir), dataset))
-        return fail(e, ERR_CONFIG, "dataset: '%s' contains the folder retrain-report, whose files would change the version on every "
-                    "run: move the images and labels into a folder of their own", c->dataset);
-    if (is_folder_store && is_inside(normal_path(a, fs_join(a, c->workspace, folder)), dataset))
-        return fail(e, ERR_CONFIG, "store: '%s' lies inside the dataset '%s', so each model would change the version: name another folder",
-                    c->store, c->dataset);
-    return true;
-}
 
 /* What was set and by whom, for the log. Values that name accounts or servers are left out. */
 static char *describe_given(const struct loader *l)
@@ -448,7 +281,7 @@ static bool load(struct loader *l, struct error *e)
     if (!read_environment(l, e) || !read_command_line(l, e))
         return false;
     const char *named_by = l->origins[file - option_table];
-    if (!check_escape(l, "config", c->config, e) || !read_file(l, c->config, named_by, e))
+    if (!loader_check_escape(l, "config", c->config, e) || !loader_read_file(l, c->config, named_by, e))
         return false;
     return read_environment(l, e) && read_command_line(l, e);
 }
@@ -457,7 +290,7 @@ bool config_load(const struct config_input *in, struct config *out, struct error
 {
     *out = (struct config){.command = "run"};
     struct loader l = {.in = in, .c = out};
-    if (option_count > MAX_OPTIONS)
+    if (option_count > LOADER_MAX_OPTIONS)
         BUG("%d options", option_count);
     out->workspace = in->host && in->host->workspace ? in->host->workspace : ".";
     option_set_defaults(out, in->arena);
@@ -467,7 +300,7 @@ bool config_load(const struct config_input *in, struct config *out, struct error
         return true;
     if (ok)
         warn_unknown_inputs(in);
-    return ok && check_places(&l, e);
+    return ok && loader_check_places(&l, e);
 }
 
 char *config_path(const struct config *c, struct arena *a, const char *path)

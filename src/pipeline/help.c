@@ -9,8 +9,8 @@
 static const char *value_word(const struct option *o)
 {
     static const char *const words[] = {
-        [OPTION_TEXT] = "TEXT", [OPTION_CHOICE] = "",     [OPTION_INT] = "N",     [OPTION_STEP_32] = "N",
-        [OPTION_REAL] = "X",    [OPTION_AUTO_REAL] = "X", [OPTION_FLAG] = "",     [OPTION_DURATION] = "TIME",
+        [OPTION_TEXT] = "TEXT", [OPTION_CHOICE] = "",     [OPTION_INT] = "N", [OPTION_STEP_32] = "N",
+        [OPTION_REAL] = "X",    [OPTION_AUTO_REAL] = "X", [OPTION_FLAG] = "", [OPTION_DURATION] = "TIME",
         [OPTION_LIST] = "LIST", [OPTION_MAP] = "K=X,...",
     };
     return o->type == OPTION_CHOICE ? o->choices : words[o->type];
@@ -54,11 +54,13 @@ static void add_option(struct str_buf *out, const struct option *o)
 void config_help(struct str_buf *out, bool terminal)
 {
     const char *bold = terminal ? "\033[1m" : "", *plain = terminal ? "\033[0m" : "";
-    str_buf_printf(out,
-                   "retrain %s: train an object detector when its dataset changes, publish it, skip when nothing changed\n\n"
-                   "%susage:%s retrain [COMMAND] [--option value | --option=value]... [ARGUMENT]...\n\n%sCommands%s\n",
-                   RETRAIN_RELEASE, bold, plain, bold, plain);
-#define COMMAND_HELP(name, arguments, least, most, help) str_buf_printf(out, "  %-9s %-14s ", #name, arguments), add_wrapped(out, help, 27, 91);
+    str_buf_printf(
+        out,
+        "retrain %s: train an object detector when its dataset changes, publish it, skip when nothing changed\n\n"
+        "%susage:%s retrain [COMMAND] [--option value | --option=value]... [ARGUMENT]...\n\n%sCommands%s\n",
+        RETRAIN_RELEASE, bold, plain, bold, plain);
+#define COMMAND_HELP(name, arguments, least, most, help)                                                               \
+    str_buf_printf(out, "  %-9s %-14s ", #name, arguments), add_wrapped(out, help, 27, 91);
     CONFIG_COMMANDS(COMMAND_HELP)
 #undef COMMAND_HELP
 
@@ -76,11 +78,11 @@ void config_help(struct str_buf *out, bool terminal)
         config_format_real(augment_table[i].fallback, number);
         str_buf_printf(out, "  %-31s %s [%s]\n", augment_table[i].name, augment_table[i].help, number);
     }
-    str_buf_printf(out,
-                   "\nAn option `image-size` may also stand in retrain.yml (image-size: 320), in the environment\n"
-                   "(RETRAIN_IMAGE_SIZE=320) or in a workflow's `with:`; the command line wins, then with:, then the\n"
-                   "environment, then the file. Exit codes: 0 done, 1 internal, 2 usage, 3 dataset, 4 store, 5 quality\n"
-                   "gate, 6 diverged, 130 and 143 stopped after a checkpoint.\n");
+    str_buf_printf(
+        out, "\nAn option `image-size` may also stand in retrain.yml (image-size: 320), in the environment\n"
+             "(RETRAIN_IMAGE_SIZE=320) or in a workflow's `with:`; the command line wins, then with:, then the\n"
+             "environment, then the file. Exit codes: 0 done, 1 internal, 2 usage, 3 dataset, 4 store, 5 quality\n"
+             "gate, 6 diverged, 130 and 143 stopped after a checkpoint.\n");
 }
 
 bool config_help_option(struct str_buf *out, const char *name)
@@ -91,8 +93,8 @@ bool config_help_option(struct str_buf *out, const char *name)
     add_option(out, o);
     struct arena a = {0};
     if (o->scope != OPTION_CLI)
-        str_buf_printf(out, "%34sworkflow: with: %s   environment: RETRAIN_%s%s\n", "", o->name, option_env_name(o->name, &a),
-                       o->scope == OPTION_INPUT ? "   retrain.yml: the same name" : "");
+        str_buf_printf(out, "%34sworkflow: with: %s   environment: RETRAIN_%s%s\n", "", o->name,
+                       option_env_name(o->name, &a), o->scope == OPTION_INPUT ? "   retrain.yml: the same name" : "");
     if (o->in_recipe)
         str_buf_printf(out, "%34spart of the recipe: another value is another version\n", "");
     arena_free(&a);
@@ -152,34 +154,40 @@ static void add_values(struct str_buf *out, const struct option *o)
 
 void config_help_markdown(struct str_buf *out)
 {
-    str_buf_adds(out,
-                 "# Options\n\nMade from `action/options.def` by `retrain help --markdown`; edit the table, not this page.\n\n"
-                 "An option `image-size` is taken from the first of these that gives a value (empty counts as not given; "
-                 "blanks around it are cut):\n\n"
-                 "| where | spelling |\n| --- | --- |\n"
-                 "| command line | `--image-size 320` or `--image-size=320` |\n"
-                 "| GitHub workflow | `with: image-size: 320` (variable `INPUT_IMAGE-SIZE`, also `INPUT_IMAGE_SIZE`) |\n"
-                 "| GitLab, docker, shell | variable `RETRAIN_IMAGE_SIZE` |\n"
-                 "| file | `image-size: 320` in `retrain.yml` at the repository's root (`--config` names another) |\n\n"
-                 "Relative paths start at the workspace: `GITHUB_WORKSPACE`, `CI_PROJECT_DIR`, else the working directory. "
-                 "On a CI host they must not leave it. Booleans are `true` or `false`. A flag on the command line needs no value.\n"
-                 "*Recipe* marks the options that change the trained weights: they are part of the version, and changing one "
-                 "trains a new model.\n");
+    str_buf_adds(
+        out,
+        "# Options\n\nMade from `action/options.def` by `retrain help --markdown`; edit the table, not this page.\n\n"
+        "An option `image-size` is taken from the first of these that gives a value (empty counts as not given; "
+        "blanks around it are cut):\n\n"
+        "| where | spelling |\n| --- | --- |\n"
+        "| command line | `--image-size 320` or `--image-size=320` |\n"
+        "| GitHub workflow | `with: image-size: 320` (variable `INPUT_IMAGE-SIZE`, also `INPUT_IMAGE_SIZE`) |\n"
+        "| GitLab, docker, shell | variable `RETRAIN_IMAGE_SIZE` |\n"
+        "| file | `image-size: 320` in `retrain.yml` at the repository's root (`--config` names another) |\n\n"
+        "Relative paths start at the workspace: `GITHUB_WORKSPACE`, `CI_PROJECT_DIR`, else the working directory. "
+        "On a CI host they must not leave it. Booleans are `true` or `false`. A flag on the command line needs no "
+        "value.\n"
+        "*Recipe* marks the options that change the trained weights: they are part of the version, and changing one "
+        "trains a new model.\n");
     const char *section = "";
     for (int i = 0; i < option_count; i++) {
         const struct option *o = &option_table[i];
         if (strcmp(section, o->section))
-            str_buf_printf(out, "\n## %s\n\n%s| option | values | default | recipe | meaning |\n| --- | --- | --- | --- | --- |\n", o->section,
-                           o->scope == OPTION_CLI ? "These are options of the command line only.\n\n" : "");
+            str_buf_printf(
+                out, "\n## %s\n\n%s| option | values | default | recipe | meaning |\n| --- | --- | --- | --- | --- |\n",
+                o->section, o->scope == OPTION_CLI ? "These are options of the command line only.\n\n" : "");
         section = o->section;
         str_buf_printf(out, "| `%s` | ", o->name);
         add_values(out, o);
-        str_buf_printf(out, " | %s%s%s | %s | ", *o->fallback ? "`" : "", o->fallback, *o->fallback ? "`" : "", o->in_recipe ? "yes" : "");
+        str_buf_printf(out, " | %s%s%s | %s | ", *o->fallback ? "`" : "", o->fallback, *o->fallback ? "`" : "",
+                       o->in_recipe ? "yes" : "");
         add_cell(out, o->help);
         str_buf_adds(out, " |\n");
     }
-    str_buf_adds(out, "\n## Keys of `augment`\n\nIn `retrain.yml` a map, elsewhere `mosaic=0.5,fliplr=0`; keys that are not named keep their "
-                      "value. All are part of the recipe.\n\n| key | values | default | meaning |\n| --- | --- | --- | --- |\n");
+    str_buf_adds(
+        out, "\n## Keys of `augment`\n\nIn `retrain.yml` a map, elsewhere `mosaic=0.5,fliplr=0`; keys that are not "
+             "named keep their "
+             "value. All are part of the recipe.\n\n| key | values | default | meaning |\n| --- | --- | --- | --- |\n");
     for (int i = 0; i < augment_count; i++) {
         const struct augment_key *k = &augment_table[i];
         char low[32], high[32], fallback[32];
@@ -188,8 +196,10 @@ void config_help_markdown(struct str_buf *out)
         config_format_real(k->fallback, fallback);
         str_buf_printf(out, "| `%s` | %s..%s | `%s` | %s |\n", k->name, low, high, fallback, k->help);
     }
-    str_buf_adds(out, "\n## Outputs\n\nSet on every path, skip and failure too: as outputs of the GitHub step, on GitLab as variables in the dotenv file "
-                      "`retrain.env` (`RETRAIN_MODEL_KEY`), and with `output-json` in a file.\n\n| output | meaning |\n| --- | --- |\n");
+    str_buf_adds(out, "\n## Outputs\n\nSet on every path, skip and failure too: as outputs of the GitHub step, on "
+                      "GitLab as variables in the dotenv file "
+                      "`retrain.env` (`RETRAIN_MODEL_KEY`), and with `output-json` in a file.\n\n| output | meaning "
+                      "|\n| --- | --- |\n");
 #define OUTPUT_ROW(field, name, description) str_buf_printf(out, "| `%s` | %s |\n", name, description);
     OUTPUTS(OUTPUT_ROW)
 #undef OUTPUT_ROW
@@ -211,13 +221,15 @@ static void add_quoted(struct str_buf *out, const char *text)
  * retrain.yml. The defaults are told in the description instead. */
 void config_help_action_yml(struct str_buf *out)
 {
-    str_buf_adds(out, "# Made by `retrain help --action-yml` from action/options.def; edit the table, not this file.\n"
-                      "name: retrain detector\n"
-                      "description: Train an object detector when its dataset changes, publish it to S3, skip when nothing changed\n"
-                      "author: retrain\n"
-                      "branding:\n  icon: refresh-cw\n  color: blue\n"
-                      "runs:\n  using: docker\n  image: Dockerfile\n"
-                      "inputs:\n");
+    str_buf_adds(
+        out,
+        "# Made by `retrain help --action-yml` from action/options.def; edit the table, not this file.\n"
+        "name: retrain detector\n"
+        "description: Train an object detector when its dataset changes, publish it to S3, skip when nothing changed\n"
+        "author: retrain\n"
+        "branding:\n  icon: refresh-cw\n  color: blue\n"
+        "runs:\n  using: docker\n  image: Dockerfile\n"
+        "inputs:\n");
     for (int i = 0; i < option_count; i++) {
         const struct option *o = &option_table[i];
         if (o->scope == OPTION_CLI)
@@ -232,7 +244,8 @@ void config_help_action_yml(struct str_buf *out)
         str_buf_free(&text);
     }
     str_buf_adds(out, "outputs:\n");
-#define OUTPUT_YML(field, name, text) str_buf_printf(out, "  %s:\n    description: ", name), add_quoted(out, text), str_buf_addc(out, '\n');
+#define OUTPUT_YML(field, name, text)                                                                                  \
+    str_buf_printf(out, "  %s:\n    description: ", name), add_quoted(out, text), str_buf_addc(out, '\n');
     OUTPUTS(OUTPUT_YML)
 #undef OUTPUT_YML
 }

@@ -34,7 +34,7 @@ bool job_open_store(struct job *j, struct error *e)
     if (publish_latest(j->store, &found, &j->latest, e))
         return true;
     if (found == STORE_ABSENT)
-        return false; /* it could not be read: denied, unreachable */
+        return false;              /* it could not be read: denied, unreachable */
     log_warning("%s", e->message); /* there, but damaged: publishing and `rollback VERSION` write a new one */
     error_clear(e);
     return true;
@@ -149,9 +149,11 @@ bool job_scan(struct job *j, struct error *e)
     };
     if (!dataset_scan(&o, j->pool, j->arena, d, e))
         return fail_in(e, "dataset %s", c->dataset);
-    log_info("dataset %s: %s format, %d images (%d training, %d validation, %d test, %d without a box), %ld boxes, %d classes, %s",
+    log_info("dataset %s: %s format, %d images (%d training, %d validation, %d test, %d without a box), %ld boxes, %d "
+             "classes, %s",
              c->dataset, dataset_format_name(d->format), d->n_samples, d->n_train, d->n_val, d->n_test, d->n_background,
-             d->n_boxes, d->n_classes, d->split_is_named ? "parts as the dataset names them" : "parts by hash of the file name");
+             d->n_boxes, d->n_classes,
+             d->split_is_named ? "parts as the dataset names them" : "parts by hash of the file name");
     return true;
 }
 
@@ -179,9 +181,11 @@ bool job_accept_dataset(struct job *j, struct error *e)
     if (j->config->smoke)
         keep_smoke_subset(d);
     if (d->n_train == 0)
-        return fail(e, ERR_DATA, "dataset %s: no image is left for training: add images or lower val-fraction", j->config->dataset);
+        return fail(e, ERR_DATA, "dataset %s: no image is left for training: add images or lower val-fraction",
+                    j->config->dataset);
     if (d->n_val == 0)
-        return fail(e, ERR_DATA, "dataset %s: no image is held back for validation: add images or raise val-fraction", j->config->dataset);
+        return fail(e, ERR_DATA, "dataset %s: no image is held back for validation: add images or raise val-fraction",
+                    j->config->dataset);
     return true;
 }
 

@@ -15,10 +15,10 @@
 #include "store/store.h"
 
 struct initial_weights {
-    char sha256[65];     /* of the weights' file, or "none": this enters the recipe */
-    const char *path;    /* local file once weights_fetch was called; NULL = train from scratch */
-    const char *key;     /* of the file in the store; NULL when it is not there */
-    const char *parent;  /* version whose weights they are; NULL when unknown or none */
+    char sha256[65];    /* of the weights' file, or "none": this enters the recipe */
+    const char *path;   /* local file once weights_fetch was called; NULL = train from scratch */
+    const char *key;    /* of the file in the store; NULL when it is not there */
+    const char *parent; /* version whose weights they are; NULL when unknown or none */
 };
 
 struct job {
@@ -27,26 +27,26 @@ struct job {
     struct arena *arena;
     struct pool *pool;
 
-    struct store *store;        /* NULL until job_open_store */
-    struct manifest manifest;   /* of the dataset */
+    struct store *store;      /* NULL until job_open_store */
+    struct manifest manifest; /* of the dataset */
     struct initial_weights weights;
     struct version version;
-    struct json *latest;        /* what latest.json said, or NULL; owned by the job */
-    struct json *published;     /* manifest of this version in the store, or NULL; owned by the job */
-    struct dataset dataset;     /* after job_scan */
+    struct json *latest;    /* what latest.json said, or NULL; owned by the job */
+    struct json *published; /* manifest of this version in the store, or NULL; owned by the job */
+    struct dataset dataset; /* after job_scan */
 
-    double began;               /* clock_seconds() at the start of the process */
-    double deadline;            /* clock_seconds() at which training must have ended with a checkpoint */
-    const char *work_dir;       /* scratch folder inside the workspace, for this version */
+    double began;                /* clock_seconds() at the start of the process */
+    double deadline;             /* clock_seconds() at which training must have ended with a checkpoint */
+    const char *work_dir;        /* scratch folder inside the workspace, for this version */
     const char *checkpoint_path; /* work_dir/checkpoint.bin: written by training, kept in the store by resume.c */
-    bool keeps_checkpoints;     /* in the store, so that a later job on another machine goes on */
-    int n_jobs;                 /* this run included, how many have worked on this version */
+    bool keeps_checkpoints;      /* in the store, so that a later job on another machine goes on */
+    int n_jobs;                  /* this run included, how many have worked on this version */
 
     struct report_photo *photos; /* for the report, found once; NULL until then */
     int n_photos;
     struct outputs outputs;
-    struct str summary;         /* Markdown of the last report_write; goes to the host once, at the end */
-    const char *headline;       /* last line of the log and first of the report */
+    struct str summary;   /* Markdown of the last report_write; goes to the host once, at the end */
+    const char *headline; /* last line of the log and first of the report */
 };
 
 MUST_CHECK bool job_open_store(struct job *j, struct error *e);

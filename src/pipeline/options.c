@@ -9,7 +9,16 @@
 
 const struct option option_table[] = {
 #define OPTION(field, name, type, fallback, low, high, choices, section, scope, weights, help)                         \
-    {name, OPTION_##type, fallback, low, high, choices, section, OPTION_##scope, weights, help,                        \
+    {name,                                                                                                             \
+     OPTION_##type,                                                                                                    \
+     fallback,                                                                                                         \
+     low,                                                                                                              \
+     high,                                                                                                             \
+     choices,                                                                                                          \
+     section,                                                                                                          \
+     OPTION_##scope,                                                                                                   \
+     weights,                                                                                                          \
+     help,                                                                                                             \
      offsetof(struct config, field)},
 #define AUGMENT(field, name, fallback, low, high, help)
 #include "options.def"
@@ -125,7 +134,8 @@ static bool in_range(const char *where, struct str value, double x, double low, 
     config_format_real(low, from);
     config_format_real(high, to);
     if (!(x >= low && x <= high))
-        return fail(e, ERR_CONFIG, "%s: " STR_FMT " is out of range %s..%s", where, STR_ARG(str_slice(value, 0, 40)), from, to);
+        return fail(e, ERR_CONFIG, "%s: " STR_FMT " is out of range %s..%s", where, STR_ARG(str_slice(value, 0, 40)),
+                    from, to);
     return true;
 }
 

@@ -25,7 +25,8 @@ struct outputs {
 };
 
 /* Fills metrics and model fields from a manifest; NULL leaves them. store may be NULL. Text is the arena's. */
-void outputs_from_manifest(struct outputs *out, const struct json *manifest, const struct store *store, struct arena *a);
+void outputs_from_manifest(struct outputs *out, const struct json *manifest, const struct store *store,
+                           struct arena *a);
 
 /* To the host, and to json_path unless "": an object with the same names, metrics as numbers, null where unknown, and
  * `error` with the message of a failed run. A file that cannot be written is a warning. */

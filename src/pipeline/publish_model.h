@@ -9,11 +9,11 @@
 /* ERR_GATE when the model is worse than min-map50 or than the latest by more than max-map50-drop; says both figures. */
 MUST_CHECK bool gate_check(const struct job *j, const struct trained *t, struct error *e);
 
-/* manifest.json of design "Store layout" without its artifacts; owned by the caller. t may be NULL (no training yet). */
+/* manifest.json without its artifacts; owned by the caller. t may be NULL (no training yet). */
 struct json *manifest_build(const struct job *j, const struct trained *t);
 
-/* retrain-report/{summary.md,report.html,metrics.csv} and j->summary, from the job's status and headline; the last call wins.
- * Reports never fail a run: trouble is a warning. t and manifest may be NULL. */
+/* retrain-report/{summary.md,report.html,metrics.csv} and j->summary, from the job's status and headline; the last
+ * call wins. Reports never fail a run: trouble is a warning. t and manifest may be NULL. */
 void report_write(struct job *j, const struct trained *t, const struct json *manifest);
 
 #endif

@@ -29,7 +29,8 @@ static bool skip(struct job *j, const char *why)
 /* A fork's pull request gets neither secrets nor an identity, so the store is out of reach; its data can be checked. */
 static bool check_only(struct job *j, struct error *e)
 {
-    log_info("this is a pull request from a fork, which gets no credentials for %s: only the dataset is checked", j->config->store);
+    log_info("this is a pull request from a fork, which gets no credentials for %s: only the dataset is checked",
+             j->config->store);
     if (!job_scan(j, e))
         return false;
     job_log_defects(j, 20);
@@ -42,8 +43,10 @@ static bool check_only(struct job *j, struct error *e)
 
 static bool pause_training(struct job *j, const struct trained *t, struct error *e)
 {
-    conclude(j, "checkpointed", arena_printf(j->arena, "checkpointed after %d of %d epochs: run the job again and training goes on from there",
-                                             t->n_rows, j->config->epochs));
+    conclude(j, "checkpointed",
+             arena_printf(j->arena,
+                          "checkpointed after %d of %d epochs: run the job again and training goes on from there",
+                          t->n_rows, j->config->epochs));
     report_write(j, t, NULL);
     if (stop_requested())
         return fail(e, ERR_STOPPED, "%s", j->headline);
@@ -69,8 +72,8 @@ static void add_artifact(struct artifact *all, size_t *n, const char *name, cons
 }
 
 /* The report travels with the model, so it is written before: with the words of a run that went well. */
-static bool collect(struct job *j, const struct trained *t, const struct json *manifest, struct artifact *all, size_t *n,
-                    struct error *e)
+static bool collect(struct job *j, const struct trained *t, const struct json *manifest, struct artifact *all,
+                    size_t *n, struct error *e)
 {
     struct arena *a = j->arena;
     const char *sums = fs_join(a, j->work_dir, "dataset.sha256");
@@ -78,7 +81,9 @@ static bool collect(struct job *j, const struct trained *t, const struct json *m
     const char *csv = fs_join(a, j->config->report_dir, "metrics.csv");
     if (!fs_write_atomic(sums, (struct str){j->manifest.text, j->manifest.n}, e))
         return false;
-    conclude(j, "published", arena_printf(a, "published %s with mAP50 %.4f; fetch it with `retrain pull`", j->version.name, t->best.map50));
+    conclude(
+        j, "published",
+        arena_printf(a, "published %s with mAP50 %.4f; fetch it with `retrain pull`", j->version.name, t->best.map50));
     report_write(j, t, manifest);
     if (!stage_export(j, t, j->work_dir, all, n, e))
         return false;
@@ -107,11 +112,14 @@ static bool publish(struct job *j, const struct trained *t, struct error *e)
         j->published = manifest;
         outputs_from_manifest(&j->outputs, manifest, j->store, j->arena);
         if (already)
-            conclude(j, "skipped", arena_printf(j->arena, "skipped: another run published %s first; its model stays", j->version.name));
+            conclude(
+                j, "skipped",
+                arena_printf(j->arena, "skipped: another run published %s first; its model stays", j->version.name));
         if (!resume_clear(j, &cleaning) || !publish_prune(j->store, j->config->keep_versions, &n_removed, &cleaning))
             log_warning("the model is published, but tidying up failed: %s", cleaning.message);
         if (n_removed)
-            log_info("removed %d older version%s (keep-versions %d)", n_removed, n_removed == 1 ? "" : "s", j->config->keep_versions);
+            log_info("removed %d older version%s (keep-versions %d)", n_removed, n_removed == 1 ? "" : "s",
+                     j->config->keep_versions);
         report_write(j, t, manifest); /* again: now the files and their checksums are known */
     } else {
         json_free(manifest);
@@ -123,8 +131,8 @@ static bool finish(struct job *j, struct trained *t, struct error *e)
 {
     if (!stage_evaluate(j, t, e))
         return false;
-    log_info("measured on %d held-back images: mAP50 %.4f, mAP50-95 %.4f (epoch %d of %d)", j->dataset.n_val, t->best.map50,
-             t->best.map50_95, t->best_epoch, t->n_rows);
+    log_info("measured on %d held-back images: mAP50 %.4f, mAP50-95 %.4f (epoch %d of %d)", j->dataset.n_val,
+             t->best.map50, t->best.map50_95, t->best_epoch, t->n_rows);
     j->outputs.map50 = arena_printf(j->arena, "%.4f", t->best.map50);
     j->outputs.map50_95 = arena_printf(j->arena, "%.4f", t->best.map50_95);
 
@@ -178,7 +186,7 @@ bool cmd_run(struct job *j, struct error *e)
     bool is_over = (ok && !t.is_unfinished) || (!ok && e->code == ERR_GATE);
     stage_free(&t);
 
-    /* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on from it. */
+    /* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on. */
     struct error cleaning = {0};
     if (is_over && !fs_remove_tree(fs_join(j->arena, c->workspace, ".retrain"), &cleaning))
         log_debug("%s", cleaning.message);

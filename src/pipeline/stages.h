@@ -12,15 +12,15 @@ struct kernels;   /* nn/kernels.h */
 
 struct trained {
     struct model *model;
-    struct epoch_row *rows; /* one per epoch, over all jobs of this version */
-    int n_rows, best_epoch; /* 1-based; 0 = none */
-    struct metrics best, last; /* on the held-back images; `best` belongs to what is published */
+    struct epoch_row *rows;     /* one per epoch, over all jobs of this version */
+    int n_rows, best_epoch;     /* 1-based; 0 = none */
+    struct metrics best, last;  /* on the held-back images; `best` belongs to what is published */
     struct metrics best_strict; /* the same by the strict rule for average precision */
     const struct kernels *engine_kernels;
-    double seconds;         /* training time over all jobs */
+    double seconds; /* training time over all jobs */
     double images_per_second;
-    const char *kernels;    /* "avx512": the kernel set that ran */
-    bool is_unfinished;     /* the budget ended or a stop came: the checkpoint is at j->checkpoint_path */
+    const char *kernels; /* "avx512": the kernel set that ran */
+    bool is_unfinished;  /* the budget ended or a stop came: the checkpoint is at j->checkpoint_path */
 };
 
 /* Trains j->dataset, going on from j->checkpoint_path if that file is there; writes it every checkpoint-every, at a
@@ -33,7 +33,8 @@ MUST_CHECK bool stage_evaluate(struct job *j, struct trained *t, struct error *e
 MUST_CHECK bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts,
                              size_t *n, struct error *e);
 /* A few held-back photos with what the model says, for the report. */
-MUST_CHECK bool stage_photos(struct job *j, const struct trained *t, struct report_photo **out, int *n, struct error *e);
+MUST_CHECK bool stage_photos(struct job *j, const struct trained *t, struct report_photo **out, int *n,
+                             struct error *e);
 void stage_free(struct trained *t); /* safe on zero */
 
 /* A model file opened for `eval` and `predict`. */

@@ -5,7 +5,8 @@
 #include "core/hash.h"
 #include "train/train.h"
 
-void version_make(const struct config *c, const char *dataset_checksum, const char *initial_weights, struct version *out)
+void version_make(const struct config *c, const char *dataset_checksum, const char *initial_weights,
+                  struct version *out)
 {
     struct str_buf recipe = STR_BUF(64 << 10);
     uint8_t sum[SHA256_BYTES];

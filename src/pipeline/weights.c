@@ -9,7 +9,8 @@
 static bool is_version(const char *text)
 {
     size_t n = strlen(text);
-    return n == 21 && text[12] == '-' && strspn(text, "0123456789abcdef") == 12 && strspn(text + 13, "0123456789abcdef") == 8;
+    return n == 21 && text[12] == '-' && strspn(text, "0123456789abcdef") == 12 &&
+           strspn(text + 13, "0123456789abcdef") == 8;
 }
 
 static const struct json *artifact_named(const struct json *manifest, const char *name)
@@ -65,7 +66,9 @@ static bool from_latest(struct job *j, struct error *e)
         bool ok = publish_find(j->store, parent, &state, &manifest, missing, &ignored) && state == VERSION_PUBLISHED &&
                   from_manifest(j, manifest, &ignored);
         json_free(manifest);
-        return ok || fail(e, ERR_CONFIG, "initial-weights: the latest model began from version %s, which the store no longer has", parent);
+        return ok ||
+               fail(e, ERR_CONFIG,
+                    "initial-weights: the latest model began from version %s, which the store no longer has", parent);
     }
     return from_manifest(j, j->latest, e);
 }
@@ -83,8 +86,8 @@ static bool from_store(struct job *j, const char *what, struct error *e)
     if (!publish_find(j->store, what, &state, &manifest, missing, e))
         return fail_in(e, "initial-weights");
     bool ok = state == VERSION_PUBLISHED ? from_manifest(j, manifest, e)
-                                         : fail(e, ERR_CONFIG, "initial-weights: version %s is not published in %s", what,
-                                                store_url(j->store));
+                                         : fail(e, ERR_CONFIG, "initial-weights: version %s is not published in %s",
+                                                what, store_url(j->store));
     json_free(manifest);
     return ok;
 }
@@ -127,7 +130,8 @@ bool weights_resolve(struct job *j, struct error *e)
         if (!fs_mkdirs(fs_dir(j->arena, path), e) || !fetch_url(j, what, path, e))
             return false;
     } else if (!fs_exists(path)) {
-        return fail(e, ERR_CONFIG, "initial-weights: '%s' is neither none, latest, a version, an s3:// URL nor a file (looked at %s)",
+        return fail(e, ERR_CONFIG,
+                    "initial-weights: '%s' is neither none, latest, a version, an s3:// URL nor a file (looked at %s)",
                     what, path);
     }
     uint8_t sum[SHA256_BYTES];

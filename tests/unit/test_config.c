@@ -36,7 +36,12 @@ static bool load(const struct setup *s, struct config *c, struct error *e)
         argv[argc] = s->argv[argc - 1];
         argc++;
     }
-    struct host host = {.name = s->host ? s->host : "local", .workspace = folder, .repository = "", .commit = "", .ref = "", .run_url = ""};
+    struct host host = {.name = s->host ? s->host : "local",
+                        .workspace = folder,
+                        .repository = "",
+                        .commit = "",
+                        .ref = "",
+                        .run_url = ""};
     struct config_input in = {argc, argv, s->environment, &host, &arena};
     *e = (struct error){0};
     return config_load(&in, c, e);
@@ -54,7 +59,10 @@ static void precedence(void **state)
         {{.file = "image-size: 64\n", .environment = {"RETRAIN_IMAGE_SIZE=96"}}, 96},
         {{.environment = {"INPUT_IMAGE_SIZE=128", "RETRAIN_IMAGE_SIZE=96"}}, 128},
         {{.environment = {"INPUT_IMAGE_SIZE=128", "INPUT_IMAGE-SIZE=160"}}, 160},
-        {{.file = "image-size: 64", .environment = {"RETRAIN_IMAGE_SIZE=96", "INPUT_IMAGE-SIZE=160"}, .argv = {"--image-size", "192"}}, 192},
+        {{.file = "image-size: 64",
+          .environment = {"RETRAIN_IMAGE_SIZE=96", "INPUT_IMAGE-SIZE=160"},
+          .argv = {"--image-size", "192"}},
+         192},
         {{.argv = {"--image-size=224"}}, 224},
         {{.argv = {"plan", "--image-size=224"}}, 224},
         {{.argv = {"--image-size=224", "plan"}}, 224},
@@ -65,7 +73,9 @@ static void precedence(void **state)
         {{.file = "image-size:\n", .environment = {"INPUT_IMAGE-SIZE=", "RETRAIN_IMAGE_SIZE="}}, 320},
         {{.file = "image-size: 64\r\n", .argv = {"--image-size="}}, 64},
         {{.file = "image-size: \"64\"\n"}, 64},
-        {{.file = "\xef\xbb\xbf" "image-size: 64\n"}, 64},
+        {{.file = "\xef\xbb\xbf"
+                  "image-size: 64\n"},
+         64},
         /* a variable that only begins like one of ours */
         {{.environment = {"RETRAIN_IMAGE_SIZES=96", "MY_RETRAIN_IMAGE_SIZE=64", "INPUT_IMAGE=32"}}, 320},
     };
@@ -86,7 +96,8 @@ static void errors_name_option_place_and_cure(void **state)
         struct setup setup;
         const char *message;
     } cases[] = {
-        {{.file = "epochs: 5\nimage-size: 300\n"}, "retrain.yml:2: image-size: 300 is not a multiple of 32: use 288 or 320"},
+        {{.file = "epochs: 5\nimage-size: 300\n"},
+         "retrain.yml:2: image-size: 300 is not a multiple of 32: use 288 or 320"},
         {{.file = "imagesize: 300\n"}, "retrain.yml:1: there is no option 'imagesize'; did you mean 'image-size'?"},
         {{.file = "xyzzyplugh: 1\n"}, "retrain.yml:1: there is no option 'xyzzyplugh'"},
         {{.file = "output: x\n"}, "retrain.yml:1: only the command line knows 'output'"},
@@ -98,11 +109,15 @@ static void errors_name_option_place_and_cure(void **state)
         {{.environment = {"INPUT_IMAGE-SIZE=big"}}, "INPUT_IMAGE-SIZE: 'big' is not a whole number, such as 320"},
         {{.environment = {"INPUT_EPOCHS=1e3"}}, "INPUT_EPOCHS: '1e3' is not a whole number, such as 100"},
         {{.environment = {"RETRAIN_EPOCHS=0x10"}}, "RETRAIN_EPOCHS: '0x10' is not a whole number, such as 100"},
-        {{.environment = {"RETRAIN_EPOCHS=99999999999999999999"}}, "RETRAIN_EPOCHS: '99999999999999999999' is not a whole number, such as 100"},
+        {{.environment = {"RETRAIN_EPOCHS=99999999999999999999"}},
+         "RETRAIN_EPOCHS: '99999999999999999999' is not a whole number, such as 100"},
         {{.environment = {"RETRAIN_EPOCHS=0"}}, "RETRAIN_EPOCHS: 0 is out of range 1..100000"},
-        {{.environment = {"RETRAIN_VAL_FRACTION=0,2"}}, "RETRAIN_VAL_FRACTION: '0,2' is not a number; decimals are written with a point, as in 0.5"},
-        {{.environment = {"RETRAIN_VAL_FRACTION=nan"}}, "RETRAIN_VAL_FRACTION: 'nan' is not a number; decimals are written with a point, as in 0.5"},
-        {{.environment = {"RETRAIN_TIME_BUDGET=5"}}, "RETRAIN_TIME_BUDGET: '5' is not a duration, such as 90s, 45m or 5h30m"},
+        {{.environment = {"RETRAIN_VAL_FRACTION=0,2"}},
+         "RETRAIN_VAL_FRACTION: '0,2' is not a number; decimals are written with a point, as in 0.5"},
+        {{.environment = {"RETRAIN_VAL_FRACTION=nan"}},
+         "RETRAIN_VAL_FRACTION: 'nan' is not a number; decimals are written with a point, as in 0.5"},
+        {{.environment = {"RETRAIN_TIME_BUDGET=5"}},
+         "RETRAIN_TIME_BUDGET: '5' is not a duration, such as 90s, 45m or 5h30m"},
         {{.environment = {"RETRAIN_MODEL=x"}}, "RETRAIN_MODEL: 'x' is not one of: n, s, m"},
         {{.environment = {"RETRAIN_FORMATS=onnx,pt"}}, "RETRAIN_FORMATS: 'pt' is not one of: onnx, safetensors"},
         {{.environment = {"RETRAIN_FORMATS=,"}}, "RETRAIN_FORMATS: names nothing; choose from: onnx|safetensors"},
@@ -123,7 +138,8 @@ static void errors_name_option_place_and_cure(void **state)
         {{.argv = {"--store", "models"}}, "store: 'models' is neither s3://bucket/prefix nor file://folder"},
         {{.argv = {"--dataset", "."}}, "dataset: '.' contains the folder retrain-report"},
         {{.argv = {"--dataset", "a/.."}}, "dataset: 'a/..' contains the folder retrain-report"},
-        {{.argv = {"--store", "file://dataset/models"}}, "store: 'file://dataset/models' lies inside the dataset 'dataset'"},
+        {{.argv = {"--store", "file://dataset/models"}},
+         "store: 'file://dataset/models' lies inside the dataset 'dataset'"},
         {{.host = "github", .argv = {"--dataset", "../other"}}, "dataset: '../other' leaves the workspace"},
         {{.host = "gitlab", .file = "dataset: a/../../other\n"}, "dataset: 'a/../../other' leaves the workspace"},
         {{.host = "github", .environment = {"INPUT_CONFIG=../x.yml"}}, "config: '../x.yml' leaves the workspace"},
@@ -253,8 +269,7 @@ static void outputs_are_never_taken_for_options(void **state)
     (void)state;
     static const char *const names[] = {
 #define OUTPUT_NAME(field, name, description) name,
-        OUTPUTS(OUTPUT_NAME)
-    };
+        OUTPUTS(OUTPUT_NAME)};
     for (size_t i = 0; i < COUNT(names); i++) {
         const struct option *o = option_find(str_of(names[i]));
         if (o && o->scope != OPTION_CLI)
@@ -268,7 +283,9 @@ static void reals_print_shortest(void **state)
     static const struct {
         double x;
         const char *text;
-    } cases[] = {{0, "0"}, {1, "1"}, {0.015, "0.015"}, {0.1, "0.1"}, {1e-5, "1e-05"}, {0.0005, "0.0005"}, {100000, "100000"}, {-3, "-3"}, {1.0 / 3, "0.3333333333333333"}};
+    } cases[] = {{0, "0"},           {1, "1"},        {0.015, "0.015"},
+                 {0.1, "0.1"},       {1e-5, "1e-05"}, {0.0005, "0.0005"},
+                 {100000, "100000"}, {-3, "-3"},      {1.0 / 3, "0.3333333333333333"}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[32];
         config_format_real(cases[i].x, text);

@@ -151,7 +151,14 @@ static void github_refuses_what_cannot_be_written(void **state)
 {
     (void)state;
     static const struct output all[] = {
-        {"a", "contains DELIM inside"}, {"b", "fine"}, {"bad name", "x"}, {"bad\nname", "x"}, {"", "x"}, {"c=d", "x"}, {"e<<f", "x"}, {"DELIM", "x"},
+        {"a", "contains DELIM inside"},
+        {"b", "fine"},
+        {"bad name", "x"},
+        {"bad\nname", "x"},
+        {"", "x"},
+        {"c=d", "x"},
+        {"e<<f", "x"},
+        {"DELIM", "x"},
     };
     struct str_buf out = STR_BUF(1 << 16);
     caught_log();
@@ -181,7 +188,9 @@ static void missing_files_never_fail_a_run(void **state)
     (void)state;
     static const struct output one[] = {{"status", "skipped"}};
     const char *unset[] = {"GITHUB_ACTIONS", "true", NULL};
-    const char *broken[] = {"GITHUB_ACTIONS", "true", "GITHUB_OUTPUT", place("no/such/folder/out"), "GITHUB_STEP_SUMMARY", place("no/such/s"), NULL};
+    const char *broken[] = {
+        "GITHUB_ACTIONS",   "true", "GITHUB_OUTPUT", place("no/such/folder/out"), "GITHUB_STEP_SUMMARY",
+        place("no/such/s"), NULL};
     struct host h;
     caught_log();
     environment = unset;
@@ -221,9 +230,25 @@ static void summary_is_appended_and_cut(void **state)
 static void github_is_read(void **state)
 {
     (void)state;
-    const char *list[] = {"GITHUB_ACTIONS", "true", "GITHUB_WORKSPACE", "/github/workspace", "GITHUB_REPOSITORY", "o/r",
-                          "GITHUB_SHA", "abc", "GITHUB_REF", "refs/heads/main", "GITHUB_RUN_ID", "7", "GITHUB_SERVER_URL",
-                          "https://github.com", "RUNNER_DEBUG", "1", "GITHUB_EVENT_PATH", place("workflow/event.json"), NULL};
+    const char *list[] = {"GITHUB_ACTIONS",
+                          "true",
+                          "GITHUB_WORKSPACE",
+                          "/github/workspace",
+                          "GITHUB_REPOSITORY",
+                          "o/r",
+                          "GITHUB_SHA",
+                          "abc",
+                          "GITHUB_REF",
+                          "refs/heads/main",
+                          "GITHUB_RUN_ID",
+                          "7",
+                          "GITHUB_SERVER_URL",
+                          "https://github.com",
+                          "RUNNER_DEBUG",
+                          "1",
+                          "GITHUB_EVENT_PATH",
+                          place("workflow/event.json"),
+                          NULL};
     struct host h;
     struct error e;
     environment = list;
@@ -241,8 +266,19 @@ static void github_is_read(void **state)
     assert_true(h.has_job_start && h.job_started == 1700000000);
 
     /* act: same variables, but no page on a server and a folder that says nothing about the job's start */
-    const char *act[] = {"GITHUB_ACTIONS", "true", "ACT", "true", "GITHUB_RUN_ID", "1", "GITHUB_REPOSITORY", "o/r",
-                         "GITHUB_SERVER_URL", "https://github.com", "GITHUB_EVENT_PATH", place("workflow/event.json"), NULL};
+    const char *act[] = {"GITHUB_ACTIONS",
+                         "true",
+                         "ACT",
+                         "true",
+                         "GITHUB_RUN_ID",
+                         "1",
+                         "GITHUB_REPOSITORY",
+                         "o/r",
+                         "GITHUB_SERVER_URL",
+                         "https://github.com",
+                         "GITHUB_EVENT_PATH",
+                         place("workflow/event.json"),
+                         NULL};
     environment = act;
     host_detect(env, "/cwd", &arena, &h);
     assert_true(h.is_act && !h.has_job_start);
@@ -257,18 +293,28 @@ static void forks_are_recognised(void **state)
         const char *event, *text;
         bool is_fork;
     } cases[] = {
-        {"pull_request", "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"x/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}", true},
-        {"pull_request", "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"o/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}", false},
-        {"pull_request", "{\"pull_request\":{\"head\":{\"repo\":null},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}", true},
-        {"pull_request_target", "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"x/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}", false},
-        {"push", "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"x/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}", false},
+        {"pull_request",
+         "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"x/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}",
+         true},
+        {"pull_request",
+         "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"o/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}",
+         false},
+        {"pull_request", "{\"pull_request\":{\"head\":{\"repo\":null},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}",
+         true},
+        {"pull_request_target",
+         "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"x/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}",
+         false},
+        {"push",
+         "{\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"x/r\"}},\"base\":{\"repo\":{\"full_name\":\"o/r\"}}}}",
+         false},
         {"pull_request", "{}", false},
         {"pull_request", "not json", false},
         {"pull_request", "[]", false},
         {"pull_request", "", false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const char *list[] = {"GITHUB_ACTIONS", "true", "GITHUB_EVENT_NAME", cases[i].event, "GITHUB_EVENT_PATH", place("event.json"), NULL};
+        const char *list[] = {"GITHUB_ACTIONS",    "true", "GITHUB_EVENT_NAME", cases[i].event, "GITHUB_EVENT_PATH",
+                              place("event.json"), NULL};
         struct host h;
         write_text("event.json", cases[i].text);
         environment = list;
@@ -283,9 +329,23 @@ static void forks_are_recognised(void **state)
 static void gitlab_is_read(void **state)
 {
     (void)state;
-    const char *list[] = {"GITLAB_CI", "true", "CI_PROJECT_DIR", "/builds/o/r", "CI_PROJECT_PATH", "o/r", "CI_COMMIT_SHA", "abc",
-                          "CI_COMMIT_REF_NAME", "main", "CI_JOB_URL", "https://gitlab.com/o/r/-/jobs/1",
-                          "CI_JOB_STARTED_AT", "2026-11-21T08:15:30Z", "CI_JOB_TIMEOUT", "3600", NULL};
+    const char *list[] = {"GITLAB_CI",
+                          "true",
+                          "CI_PROJECT_DIR",
+                          "/builds/o/r",
+                          "CI_PROJECT_PATH",
+                          "o/r",
+                          "CI_COMMIT_SHA",
+                          "abc",
+                          "CI_COMMIT_REF_NAME",
+                          "main",
+                          "CI_JOB_URL",
+                          "https://gitlab.com/o/r/-/jobs/1",
+                          "CI_JOB_STARTED_AT",
+                          "2026-11-21T08:15:30Z",
+                          "CI_JOB_TIMEOUT",
+                          "3600",
+                          NULL};
     struct host h;
     environment = list;
     host_detect(env, "/cwd", &arena, &h);
@@ -330,9 +390,18 @@ static void gitlab_dotenv_holds_its_grammar(void **state)
     char *long_value = arena_alloc(&arena, 3001);
     memset(long_value, 'x', 3000);
     const struct output all[] = {
-        {"model-key", "versions/a/model.onnx"}, {"map50-95", "0.5"}, {"empty", ""}, {"newline", "a\nRETRAIN_STATUS=published"},
-        {"blank", "two words"}, {"return", "a\rb"}, {"tab", "a\tb"}, {"equals", "a=b"}, {"odd.name", "x"}, {"big", long_value},
-        {"too-big", long_value}, {"last", "y"},
+        {"model-key", "versions/a/model.onnx"},
+        {"map50-95", "0.5"},
+        {"empty", ""},
+        {"newline", "a\nRETRAIN_STATUS=published"},
+        {"blank", "two words"},
+        {"return", "a\rb"},
+        {"tab", "a\tb"},
+        {"equals", "a=b"},
+        {"odd.name", "x"},
+        {"big", long_value},
+        {"too-big", long_value},
+        {"last", "y"},
     };
     const char *list[] = {"GITLAB_CI", "true", "CI_PROJECT_DIR", folder, NULL};
     struct host h;
@@ -343,7 +412,13 @@ static void gitlab_dotenv_holds_its_grammar(void **state)
     host_set_outputs(&h, all, COUNT(all));
     const char *text = read_text("retrain.env");
     assert_int_equal(count_dotenv(text), 7);
-    assert_int_equal(strncmp(text, "RETRAIN_MODEL_KEY=versions/a/model.onnx\nRETRAIN_MAP50_95=0.5\nRETRAIN_EMPTY=\nRETRAIN_EQUALS=a=b\nRETRAIN_ODD_NAME=x\nRETRAIN_BIG=xxx", 129), 0);
+    assert_int_equal(
+        strncmp(
+            text,
+            "RETRAIN_MODEL_KEY=versions/a/"
+            "model.onnx\nRETRAIN_MAP50_95=0.5\nRETRAIN_EMPTY=\nRETRAIN_EQUALS=a=b\nRETRAIN_ODD_NAME=x\nRETRAIN_BIG=xxx",
+            129),
+        0);
     assert_non_null(strstr(text, "RETRAIN_LAST=y\n"));
     const char *said = caught_log();
     assert_non_null(strstr(said, "output 'newline' is not set"));

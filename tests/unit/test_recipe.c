@@ -73,13 +73,41 @@ static void only_marked_options_count(void **state)
 {
     (void)state;
     static const char *const other[][2] = {
-        {"dataset", "x"},         {"dataset-format", "voc"}, {"val-fraction", "0.3"}, {"store", "s3://b"},   {"endpoint-url", "x"},
-        {"region", "x"},          {"addressing-style", "path"}, {"role-to-assume", "x"}, {"audience", "x"},  {"model", "s"},
-        {"image-size", "640"},    {"epochs", "7"},           {"batch-size", "8"},     {"seed", "1"},         {"optimizer", "sgd"},
-        {"learning-rate", "0.1"}, {"final-lr-fraction", "0.1"}, {"weight-decay", "0.1"}, {"momentum", "0.1"}, {"warmup-epochs", "1"},
-        {"patience", "9"},        {"augment", "mosaic=0"},   {"threads", "3"},        {"time-budget", "1h"}, {"checkpoint-every", "1m"},
-        {"force", "true"},        {"smoke", "true"},         {"kernels", "ref"},      {"min-map50", "0.5"},  {"max-map50-drop", "0.5"},
-        {"formats", "onnx"},      {"keep-versions", "3"},    {"log-format", "json"},  {"output-json", "x"},  {"config", "x"},
+        {"dataset", "x"},
+        {"dataset-format", "voc"},
+        {"val-fraction", "0.3"},
+        {"store", "s3://b"},
+        {"endpoint-url", "x"},
+        {"region", "x"},
+        {"addressing-style", "path"},
+        {"role-to-assume", "x"},
+        {"audience", "x"},
+        {"model", "s"},
+        {"image-size", "640"},
+        {"epochs", "7"},
+        {"batch-size", "8"},
+        {"seed", "1"},
+        {"optimizer", "sgd"},
+        {"learning-rate", "0.1"},
+        {"final-lr-fraction", "0.1"},
+        {"weight-decay", "0.1"},
+        {"momentum", "0.1"},
+        {"warmup-epochs", "1"},
+        {"patience", "9"},
+        {"augment", "mosaic=0"},
+        {"threads", "3"},
+        {"time-budget", "1h"},
+        {"checkpoint-every", "1m"},
+        {"force", "true"},
+        {"smoke", "true"},
+        {"kernels", "ref"},
+        {"min-map50", "0.5"},
+        {"max-map50-drop", "0.5"},
+        {"formats", "onnx"},
+        {"keep-versions", "3"},
+        {"log-format", "json"},
+        {"output-json", "x"},
+        {"config", "x"},
     };
     int n_seen = 0;
     for (int i = 0; i < option_count; i++) {
@@ -107,7 +135,9 @@ static bool add_member(const char *key, const struct json *v, void *ctx)
     struct str_buf *out = ctx;
     char number[32];
     config_format_real(json_number(v, -1), number);
-    const char *text = json_kind(v) == JSON_STRING ? json_string(v, "") : json_kind(v) == JSON_BOOL ? (json_bool(v, false) ? "true" : "false") : number;
+    const char *text = json_kind(v) == JSON_STRING ? json_string(v, "")
+                       : json_kind(v) == JSON_BOOL ? (json_bool(v, false) ? "true" : "false")
+                                                   : number;
     str_buf_printf(out, "%s=%s\n", key, text);
     return true;
 }
