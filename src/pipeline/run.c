@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/fs.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/stop.h"
 #include "pipeline/publish_model.h"
@@ -19,8 +20,10 @@ static bool conclude(struct job *j, const char *status, const char *headline)
     return true;
 }
 
-static bool skip(struct job *j, const char *why)
+static bool skip(struct job *j, const char *why, struct error *e)
 {
+    if (!publish_settle(j->store, j->published, e)) /* the run that published it may have died before the pointer */
+        return false;
     conclude(j, "skipped", arena_printf(j->arena, "skipped: %s; nothing to do", why));
     report_write(j, NULL, j->published);
     return true;
@@ -95,6 +98,27 @@ static bool collect(struct job *j, const struct trained *t, const struct json *m
     return true;
 }
 
+static bool first_checksum(const struct artifact *model, char hex[SHA256_HEX], struct error *e)
+{
+    uint8_t sum[SHA256_BYTES];
+    uint64_t size;
+    if (!sha256_file(model->path, sum, &size, e))
+        return false;
+    hex_encode(sum, sizeof sum, hex);
+    return true;
+}
+
+/* --force on a published version cannot replace it, but it can tell whether training gave the same bytes again. */
+static const char *compare_with_published(const struct job *j, const char *ours, const struct json *manifest)
+{
+    const struct json *files = json_get(manifest, "artifacts");
+    bool is_same = false;
+    for (size_t i = 0; i < json_len(files); i++)
+        is_same |= !strcmp(json_string(json_get(json_at(files, i), "sha256"), ""), ours);
+    return arena_printf(j->arena, "trained %s again: the model is %s the published one, which stays", j->version.name,
+                        is_same ? "byte for byte" : "not the same as");
+}
+
 static bool publish(struct job *j, const struct trained *t, struct error *e)
 {
     struct artifact artifacts[MAX_ARTIFACTS] = {0};
@@ -102,8 +126,10 @@ static bool publish(struct job *j, const struct trained *t, struct error *e)
     bool already = false;
     int n_removed = 0;
     struct error cleaning = {0};
+    bool was_there = j->published != NULL; /* --force */
+    char ours[SHA256_HEX] = "";
     struct json *manifest = manifest_build(j, t);
-    bool ok = collect(j, t, manifest, artifacts, &n, e);
+    bool ok = collect(j, t, manifest, artifacts, &n, e) && first_checksum(&artifacts[0], ours, e);
     if (ok && stop_requested())
         ok = fail(e, ERR_STOPPED, "stopped before publishing; run the job again and it goes on from the checkpoint");
     ok = ok && publish_version(j->store, j->version.name, artifacts, n, &manifest, &already, clock_now(), e);
@@ -111,7 +137,9 @@ static bool publish(struct job *j, const struct trained *t, struct error *e)
         json_free(j->published);
         j->published = manifest;
         outputs_from_manifest(&j->outputs, manifest, j->store, j->arena);
-        if (already)
+        if (already && was_there)
+            conclude(j, "published", compare_with_published(j, ours, manifest));
+        else if (already)
             conclude(
                 j, "skipped",
                 arena_printf(j->arena, "skipped: another run published %s first; its model stays", j->version.name));
@@ -166,7 +194,7 @@ bool cmd_run(struct job *j, struct error *e)
     if (!job_version(j, e) || (!c->smoke && !job_find(j, &is_published, why, e)))
         return false;
     if (is_published && !c->force)
-        return skip(j, why);
+        return skip(j, why, e);
     log_info("training: %s%s", why, is_published ? ", but force is set" : "");
 
     if (!job_scan(j, e))

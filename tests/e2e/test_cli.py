@@ -168,6 +168,11 @@ def test_skip():
     dotenv = read(os.path.join(root, "retrain.env"))
     tap.ok("RETRAIN_STATUS=skipped\n" in dotenv and "RETRAIN_MODEL_KEY=%s\n" % model["key"] in dotenv, "retrain.env has them too", dotenv)
 
+    # a run that died between the manifest and the pointer is finished by the next; a rollback is left alone
+    pointer = os.path.join(root, "models/latest.json")
+    old = publish_by_hand(root, "aaaaaaaaaaaa-bbbbbbbb", created="2025-01-01T00:00:00Z")
+    tap.ok(tap.run(cwd=root).returncode == 0 and json.loads(read(pointer))["version"] == old["version"], "a skip leaves a rollback alone")
+
     # what is not whole is not published
     os.remove(os.path.join(root, "models/versions", version, "model.onnx"))
     r = tap.run("plan", cwd=root)
