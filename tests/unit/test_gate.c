@@ -16,6 +16,7 @@ static const struct {
     {0.50, 0.50, 1.00, false, true, ""},
     {0.4999, 0.50, 1.00, false, false, "mAP50 0.4999 is below min-map50 0.5000"},
     {0.70, 0.00, 0.11, true, true, ""},
+    {0.70, 0.00, 0.10, true, true, ""}, /* exactly what is allowed */
     {0.70, 0.00, 0.09, true, false, "0.1000 below that of the latest version aaaaaaaaaaaa-bbbbbbbb, more than max-map50-drop 0.0900"},
     {0.70, 0.00, 0.00, false, true, ""}, /* nothing to compare with */
     {0.80, 0.00, 0.00, true, true, ""},  /* equal is no drop */
