@@ -138,16 +138,16 @@ void curves_svg(const struct chart *c, struct str_buf *out)
                    "aria-label=\"%s over epochs %d to %d\">",
                    W, H, c->title, c->epochs[0], c->epochs[c->n - 1]);
     add_grid(c, &a, out);
+    for (int k = 0; k < c->n_curves; k++)
+        add_line(c, &a, k, stride, out);
     if (c->marked_epoch >= (int)a.x_min && c->marked_epoch <= (int)a.x_max && c->marked_epoch > 0) {
         double x = to_x(&a, c->marked_epoch);
         bool is_right = x > (LEFT + W - RIGHT) / 2;
         str_buf_printf(out, "<line class=\"mark\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>", x, TOP, x,
                        H - BOTTOM);
-        str_buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">best: epoch %d</text>",
+        str_buf_printf(out, "<text class=\"on\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">best: epoch %d</text>",
                        x + (is_right ? -5 : 5), H - BOTTOM - 6, is_right ? "end" : "start", c->marked_epoch);
     }
-    for (int k = 0; k < c->n_curves; k++)
-        add_line(c, &a, k, stride, out);
     add_columns(c, &a, stride, out);
     str_buf_adds(out, "</svg></figure>\n");
 }
