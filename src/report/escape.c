@@ -100,8 +100,10 @@ static void add_markdown(struct str_buf *out, uint32_t c, unsigned char next)
         str_buf_addc(out, '\\');
         break;
     case ':': /* keeps "https://" and "::error::" from being found in the raw text */
-        if (next == ':' || next == '/')
-            str_buf_addc(out, '\\');
+        if (next == ':' || next == '/') {
+            str_buf_adds(out, "&#58;");
+            return;
+        }
         break;
     default:
         break;
