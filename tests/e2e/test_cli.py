@@ -172,6 +172,10 @@ def test_skip():
     pointer = os.path.join(root, "models/latest.json")
     old = publish_by_hand(root, "aaaaaaaaaaaa-bbbbbbbb", created="2025-01-01T00:00:00Z")
     tap.ok(tap.run(cwd=root).returncode == 0 and json.loads(read(pointer))["version"] == old["version"], "a skip leaves a rollback alone")
+    marker = os.path.join(root, "models/checkpoints", version, "publishing")
+    write(marker, "being published\n")
+    tap.ok(tap.run(cwd=root).returncode == 0 and json.loads(read(pointer))["version"] == version and not os.path.exists(marker),
+           "a skip finishes what a killed publisher left undone")
 
     # what is not whole is not published
     os.remove(os.path.join(root, "models/versions", version, "model.onnx"))
