@@ -82,7 +82,7 @@ bool resume_push(struct job *j, struct error *e)
         return true;
     for (size_t i = 0; i < n; i++) {
         const char *name = fs_base(keys[i]);
-        if (strcmp(name, file) && strcmp(name, "checkpoint.json") && !store_delete(j->store, keys[i], &ignored))
+        if (strcmp(name, file) && !strcmp(fs_ext(name), ".bin") && !store_delete(j->store, keys[i], &ignored))
             log_debug("%s", ignored.message);
     }
     return true;
