@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "store/publish.h"
 
-#define POINTER_TRIES 64 /* each lost race means that somebody else moved on, so this ends far earlier */
+#define POINTER_TRIES 40 /* each lost race means that somebody else moved on, so this ends far earlier */
 
 struct pointer {
     enum store_found found;

@@ -142,6 +142,31 @@ static bool holds(struct s3_call *c, enum store_condition when, const char *etag
     return true;
 }
 
+/* If-Match was refused. Honestly so when the object has changed; but radosgw wants the etag without the quotes that it
+ * sends itself, and in a versioned bucket refuses every etag: a refusal that is bogus twice over. */
+static bool learn_match(struct s3_call *c, const char *etag, struct arena *a, struct error *e)
+{
+    struct s3_store *s = c->s3;
+    bool does_hold;
+
+    if (!holds(c, STORE_IF_MATCH, etag, a, &does_hold, e))
+        return false;
+    if (!does_hold)
+        return true;
+    if (!s->wants_bare_etags) {
+        s->wants_bare_etags = true;
+        if (!run_put(c, STORE_IF_MATCH, etag, a, e))
+            return false;
+        if (c->reply.status != 412)
+            return true;
+        s->wants_bare_etags = false;
+        if (!holds(c, STORE_IF_MATCH, etag, a, &does_hold, e))
+            return false;
+    }
+    s->has_no_match = does_hold;
+    return true;
+}
+
 /* A PUT under a condition. *written = false: somebody was first, or our own lost answer: the caller compares. */
 static bool conditional_put(struct s3_call *c, enum store_condition when, const char *etag, struct arena *a, bool *written,
                             struct error *e)
@@ -154,26 +179,20 @@ static bool conditional_put(struct s3_call *c, enum store_condition when, const 
         *written = run_put(c, when, NULL, a, e);
         return *written;
     }
-    if (!s->has_no_conditions) {
+    if (!s->has_no_conditions && !(when == STORE_IF_MATCH && s->has_no_match)) {
         if (!run_put(c, when, etag, a, e))
             return false;
-        if (c->reply.status == 412 && when == STORE_IF_MATCH && !s->wants_bare_etags) {
-            if (!holds(c, when, etag, a, &does_hold, e))
-                return false;
-            if (does_hold) { /* and yet it was refused */
-                s->wants_bare_etags = true;
-                if (!run_put(c, when, etag, a, e))
-                    return false;
-                s->wants_bare_etags = c->reply.status / 100 == 2;
-            }
-        }
-        if (c->reply.status != 501) {
+        if (c->reply.status == 412 && when == STORE_IF_MATCH && !learn_match(c, etag, a, e))
+            return false;
+        bool is_bogus = when == STORE_IF_MATCH && s->has_no_match;
+        if (c->reply.status != 501 && !is_bogus) {
             *written = c->reply.status / 100 == 2;
             return true;
         }
-        s->has_no_conditions = true;
+        s->has_no_conditions = c->reply.status == 501;
         s->base.guarantee = STORE_BEST_EFFORT;
-        log_notice("%s: the server has no conditional writes: publishing with best effort", s->base.url);
+        log_debug("%s: the server has no %s: going on with best effort", s->base.url,
+                  is_bogus ? "If-Match that works" : "conditional writes");
     }
     if (!holds(c, when, etag, a, &does_hold, e))
         return false;
@@ -188,14 +207,18 @@ static bool s3_put(struct store *s, const char *key, struct str bytes, const cha
     struct arena a = {0};
     struct s3_call c = {.s3 = s3_of(s), .method = "PUT", .key = key, .body = bytes};
     enum store_found found = STORE_ABSENT;
+    uint64_t size_bytes = 0;
     struct str now;
 
     s3_call_header(&c, "Content-Type", content_type ? content_type : "application/octet-stream");
     bool ok = conditional_put(&c, when, etag, &a, written, e);
     if (ok && !*written && c.n_attempts > 1) {
         /* An attempt before may have succeeded with its answer lost; then the refusal is our own doing. */
-        ok = s3_get(s, key, bytes.n + 1, &a, &found, &now, NULL, e);
-        *written = ok && found == STORE_PRESENT && str_eq(now, bytes);
+        ok = s3_stat(s, key, &found, &size_bytes, e);
+        if (ok && found == STORE_PRESENT && size_bytes == bytes.n) {
+            ok = s3_get(s, key, bytes.n + 1, &a, &found, &now, NULL, e);
+            *written = ok && found == STORE_PRESENT && str_eq(now, bytes);
+        }
     }
     arena_free(&a);
     return ok;

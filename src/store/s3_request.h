@@ -19,8 +19,9 @@ struct s3_store {
     struct http *http;
     struct credentials *credentials;
     double skew_s;           /* server's clock minus ours, once it mattered */
-    bool has_no_conditions;  /* answered 501 to one */
-    bool wants_bare_etags;   /* matches If-Match only without its quotes (radosgw) */
+    bool has_no_conditions; /* answered 501 to one */
+    bool has_no_match;      /* refuses every If-Match (radosgw in a versioned bucket) */
+    bool wants_bare_etags;  /* matches If-Match only without its quotes (radosgw) */
 };
 
 struct s3_call {

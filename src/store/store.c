@@ -186,6 +186,8 @@ bool store_probe(struct store *s, bool *atomic, struct error *e)
     if (!store_delete(s, key, e))
         return fail_in(e, "write permission: removing the probe");
 
+    /* The back end may have learned on the way that it must do without. */
+    holds = holds && s->guarantee != STORE_BEST_EFFORT;
     s->guarantee = holds ? STORE_ATOMIC : STORE_BEST_EFFORT;
     *atomic = holds;
     log_debug("%s: conditional writes are %s", s->url, holds ? "atomic" : "best effort");

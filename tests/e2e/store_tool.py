@@ -1,0 +1,45 @@
+"""Runs build/.../store_driver, the store's operations as commands; builds it when it is not there."""
+import os
+import subprocess
+
+DRIVER = os.path.abspath(os.environ.get("STORE_DRIVER", "build/release/tests/e2e/store_driver"))
+output = []  # all that any run printed, to be searched for secrets at the end
+
+
+def ready():
+    if not os.path.exists(DRIVER) and "STORE_DRIVER" not in os.environ:
+        subprocess.run(["make", "build/release/tests/e2e/store_driver"], stdout=subprocess.DEVNULL, check=True)
+    return os.path.exists(DRIVER)
+
+
+class Driver:
+    def __init__(self, url, **env):
+        self.url = url
+        self.env = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "DRIVER_DEBUG": "1"}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+        self.env.update(env)
+
+    def with_env(self, **env):
+        other = Driver(self.url)
+        other.env = {k: v for k, v in {**self.env, **env}.items() if v is not None}
+        return other
+
+    def start(self, *args):
+        return subprocess.Popen([DRIVER, self.url, *map(str, args)], env=self.env, text=True, stdin=subprocess.DEVNULL,
+                                errors="backslashreplace", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def finish(self, process, timeout=120):
+        out, err = process.communicate(timeout=timeout)
+        output.append(out + err)
+        return process.returncode, out, err
+
+    def __call__(self, *args, timeout=120):
+        """(exit code, standard output, standard error)"""
+        return self.finish(self.start(*args), timeout)
+
+
+def message(err):
+    """The one error line."""
+    return [line for line in err.splitlines() if "error: " in line]
