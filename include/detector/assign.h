@@ -15,8 +15,8 @@ struct target {
     int anchor;
     int class_id;
     struct ciou_box box; /* of the label, net pixels */
-    real score; /* target of its class, 0..1; the weight of its box losses */
-    real alpha; /* CIoU's alpha at the time of assignment, in cells */
+    real score;          /* target of its class, 0..1; the weight of its box losses */
+    real alpha;          /* CIoU's alpha at the time of assignment, in cells */
 };
 
 struct assigner; /* working memory of one worker */

@@ -11,7 +11,7 @@
 struct detector {
     const struct spec *spec;
     struct net net;
-    int size;             /* input pixels, square */
+    int size; /* input pixels, square */
     int n_anchors;
     int image;            /* tensor [3,size,size], 0..1 */
     int box[SPEC_LEVELS]; /* tensors [64,h,w]: 4 sides (left, top, right, bottom) x 16 bins, logits */

@@ -16,8 +16,8 @@ struct model {
 };
 
 /* The parameter table in state_dict order and its blocks, zeroed; gradients, EMA and moments only for training. */
-void model_make(const struct spec *spec, const char *const *class_names, int image_size, bool for_training, struct arena *a,
-                struct model *out);
+void model_make(const struct spec *spec, const char *const *class_names, int image_size, bool for_training,
+                struct arena *a, struct model *out);
 
 /* Fresh weights, a function of the seed alone: convolutions U(-b, b) with b = 1/sqrt(ci*k*k); BatchNorm 1, 0, mean 0,
  * variance 1; head biases 1 for boxes and ln(5/classes/(640/stride)^2) for classes. data and ema (if any) are set. */

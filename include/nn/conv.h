@@ -15,11 +15,12 @@ static inline size_t conv_weights(const struct conv_shape *s)
 }
 
 /* y[co,oh,ow] = conv(x[ci,ih,iw], w[co,ci,k,k]); overwrites y. No argument may overlap. */
-void conv_forward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, real *y, real *scratch);
+void conv_forward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, real *y,
+                  real *scratch);
 
 /* dw (+)= dL/dw, dx (+)= dL/dx from dy[co,oh,ow]: added where accumulate_* is set, overwritten else. dx may be NULL
  * (the first layer). */
-void conv_backward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, const real *dy, real *dw,
-                   bool accumulate_dw, real *dx, bool accumulate_dx, real *scratch);
+void conv_backward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, const real *dy,
+                   real *dw, bool accumulate_dw, real *dx, bool accumulate_dx, real *scratch);
 
 #endif

@@ -32,8 +32,8 @@ struct kernels {
 
     /* c[m,n] = beta * c + op(a)[m,k] op(b)[k,n], row-major; op transposes where ta / tb. beta is 0 or 1; with 0, c is
      * not read. */
-    void (*gemm)(bool ta, bool tb, int m, int n, int k, const real *a, int lda, const real *b, int ldb, real beta, real *c,
-                 int ldc);
+    void (*gemm)(bool ta, bool tb, int m, int n, int k, const real *a, int lda, const real *b, int ldb, real beta,
+                 real *c, int ldc);
 
     /* col[(ci*k+ky)*k+kx][r*ow+ox] = x[ci][(row0+r)*stride+ky-k/2][ox*stride+kx-k/2], 0 outside; r < n_rows. */
     void (*im2col)(const struct conv_shape *s, const real *x, int row0, int n_rows, real *col);
@@ -45,14 +45,15 @@ struct kernels {
     /* out = silu(scale*z + shift) + residual; residual may be NULL; out may be z. silu(y) = y * sigmoid(y). */
     void (*bn_silu)(const real *z, size_t n, real scale, real shift, const real *residual, real *out);
     /* d: in dL/d out, out dy = d * silu'(scale*z + shift). sum_dy = sum dy, sum_dyz = sum dy * (z - mean). */
-    void (*silu_grad)(const real *z, real *d, size_t n, real scale, real shift, real mean, double *sum_dy, double *sum_dyz);
+    void (*silu_grad)(const real *z, real *d, size_t n, real scale, real shift, real mean, double *sum_dy,
+                      double *sum_dyz);
     /* d = a*d + b*(z - mean) + c: the rest of BatchNorm's gradient. */
     void (*bn_grad)(const real *z, real *d, size_t n, real mean, real a, real b, real c);
 
-    void (*add)(real *dst, const real *src, size_t n);    /* dst += src */
+    void (*add)(real *dst, const real *src, size_t n); /* dst += src */
     double (*sum)(const real *p, size_t n);
     double (*sum_squares)(const real *p, size_t n);
-    void (*sigmoid)(const real *x, real *out, size_t n);  /* out may be x */
+    void (*sigmoid)(const real *x, real *out, size_t n); /* out may be x */
     void (*add_scalar)(real *p, size_t n, real value);
 
     void (*adamw)(const struct adamw_step *s, size_t n, const real *grad, real *p, real *m, real *v);

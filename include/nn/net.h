@@ -21,9 +21,9 @@
 #include "nn/kernels.h"
 #include "nn/tensor.h"
 
-#define NET_BN_EPS 1e-3      /* the detector's BatchNorm settings (YOLOv8), not PyTorch's defaults */
+#define NET_BN_EPS 1e-3 /* the detector's BatchNorm settings (YOLOv8), not PyTorch's defaults */
 #define NET_BN_MOMENTUM 0.03
-#define NET_GRAD_GROUPS 8    /* weight gradients are summed in this many runs of images, then in order */
+#define NET_GRAD_GROUPS 8 /* weight gradients are summed in this many runs of images, then in order */
 #define NET_POOL_SIZE 5
 
 enum op_kind {
@@ -69,15 +69,15 @@ struct net {
     struct net_buffer *buffers;
     int n_buffers, cap_buffers;
 
-    int batch;        /* planned */
+    int batch; /* planned */
     bool is_training;
     real *data, *grads;
-    size_t n_data, n_grads;     /* elements of those blocks */
-    real *scratch;              /* [workers][scratch_stride] */
+    size_t n_data, n_grads; /* elements of those blocks */
+    real *scratch;          /* [workers][scratch_stride] */
     size_t scratch_stride;
-    real *partial;              /* [NET_GRAD_GROUPS][largest weight] */
+    real *partial; /* [NET_GRAD_GROUPS][largest weight] */
     size_t partial_stride;
-    const real *weights;        /* of the running forward/backward */
+    const real *weights; /* of the running forward/backward */
 };
 
 int net_buffer(struct net *net, int c, int h, int w);

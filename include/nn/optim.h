@@ -9,12 +9,12 @@ enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_SGD };
 
 struct optim_step {
     enum optimizer kind;
-    double lr;             /* of weights and BatchNorm scales */
-    double bias_lr;        /* of biases: differs during warm-up */
-    double momentum;       /* SGD momentum; AdamW's beta1 */
-    double weight_decay;   /* of PARAM_WEIGHT only */
-    double max_grad_norm;  /* global L2 norm; 0 = no clipping */
-    long step;             /* 1 for the first: AdamW's bias correction */
+    double lr;            /* of weights and BatchNorm scales */
+    double bias_lr;       /* of biases: differs during warm-up */
+    double momentum;      /* SGD momentum; AdamW's beta1 */
+    double weight_decay;  /* of PARAM_WEIGHT only */
+    double max_grad_norm; /* global L2 norm; 0 = no clipping */
+    long step;            /* 1 for the first: AdamW's bias correction */
 };
 
 /* One update of p->data from p->grad. Returns the gradient's global norm before clipping (not finite = diverged; then

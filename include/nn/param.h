@@ -17,11 +17,11 @@ typedef float real;
 #endif
 
 enum param_kind {
-    PARAM_WEIGHT,  /* convolution weight: decayed */
-    PARAM_BIAS,    /* convolution or BatchNorm bias: no decay, its own warm-up */
+    PARAM_WEIGHT,   /* convolution weight: decayed */
+    PARAM_BIAS,     /* convolution or BatchNorm bias: no decay, its own warm-up */
     PARAM_BN_SCALE, /* BatchNorm weight: no decay */
-    PARAM_MEAN,    /* running mean: not trained */
-    PARAM_VAR,     /* running variance: not trained */
+    PARAM_MEAN,     /* running mean: not trained */
+    PARAM_VAR,      /* running variance: not trained */
 };
 
 struct param {
@@ -34,12 +34,12 @@ struct param {
 };
 
 struct param_set {
-    struct param *items;  /* in state_dict order */
+    struct param *items; /* in state_dict order */
     int n_items;
     size_t n_trainable, n_total;
-    real *data;           /* [n_total] the weights that train */
-    real *grad;           /* [n_trainable] NULL for inference */
-    real *ema;            /* [n_total] exponential moving average: what is validated and published; NULL for inference */
+    real *data; /* [n_total] the weights that train */
+    real *grad; /* [n_trainable] NULL for inference */
+    real *ema;  /* [n_total] exponential moving average: what is validated and published; NULL for inference */
     real *moment1, *moment2; /* [n_trainable] optimizer state; moment2 unused by SGD; NULL for inference */
 };
 

@@ -21,8 +21,8 @@ struct cache {
 
 /* Decodes all images of the part on the pool. ERR_DATA names the first that fails (in the dataset's order). max_bytes
  * bounds what is kept. */
-MUST_CHECK bool cache_open(struct cache *c, const struct dataset *d, enum dataset_part part, enum cache_kind kind, int size,
-                           size_t max_bytes, struct pool *pool, struct error *e);
+MUST_CHECK bool cache_open(struct cache *c, const struct dataset *d, enum dataset_part part, enum cache_kind kind,
+                           int size, size_t max_bytes, struct pool *pool, struct error *e);
 void cache_close(struct cache *c);
 
 /* Image i: the kept one, or `scratch` freshly decoded into (freed and replaced by the next call with it). A file that

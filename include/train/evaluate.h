@@ -8,8 +8,8 @@
 
 /* images: a CACHE_LETTERBOX cache of the predictor's size. metrics: MAP_RULE_CLASSIC; strict (may be NULL): the other
  * rule. Memory of per-class rows is the arena's. False = cancelled through the predictor's net: the figures are partial. */
-bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a, struct metrics *classic,
-              struct metrics *strict);
+bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a,
+              struct metrics *classic, struct metrics *strict);
 
 /* What the best epoch is chosen by: 0.1 * mAP50 + 0.9 * mAP50-95. */
 double evaluate_fitness(const struct metrics *m);

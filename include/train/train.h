@@ -28,36 +28,37 @@ struct train_options {
     int patience;     /* 0 = never stop early */
     struct augment_options augment;
 
-    double deadline;              /* clock_seconds() at which to stop and checkpoint; 0 = none */
-    double checkpoint_seconds;    /* write one every so often; 0 = only when stopping */
-    const char *checkpoint_path;  /* "" or NULL = none; an existing one of the same `identity` is resumed */
-    const char *identity;         /* the version: a checkpoint of another one is refused */
+    double deadline;             /* clock_seconds() at which to stop and checkpoint; 0 = none */
+    double checkpoint_seconds;   /* write one every so often; 0 = only when stopping */
+    const char *checkpoint_path; /* "" or NULL = none; an existing one of the same `identity` is resumed */
+    const char *identity;        /* the version: a checkpoint of another one is refused */
     bool (*saved)(void *ctx, struct error *e); /* called after each checkpoint was written; may be NULL */
     void *saved_ctx;
-    size_t cache_bytes;           /* bound for decoded images kept in memory; 0 = a quarter of physical memory */
+    size_t cache_bytes; /* bound for decoded images kept in memory; 0 = a quarter of physical memory */
 };
 
 enum train_end { TRAIN_DONE, TRAIN_PATIENCE, TRAIN_STOPPED, TRAIN_DEADLINE };
 
 struct train_result {
     enum train_end end;
-    const real *best_weights; /* [n_total] EMA after the best epoch; in the arena */
-    const real *last_weights; /* = model->params.ema */
-    int best_epoch;           /* 1-based; 0 = no epoch was finished */
-    struct metrics best, last; /* on the validation part, EMA weights */
+    const real *best_weights;   /* [n_total] EMA after the best epoch; in the arena */
+    const real *last_weights;   /* = model->params.ema */
+    int best_epoch;             /* 1-based; 0 = no epoch was finished */
+    struct metrics best, last;  /* on the validation part, EMA weights */
     struct metrics best_strict; /* the same by the other AP rule */
-    struct epoch_row *rows;   /* [n_rows], in the arena */
+    struct epoch_row *rows;     /* [n_rows], in the arena */
     int n_rows;
-    double seconds;           /* training and validation, all jobs */
-    float images_per_second;  /* median over epochs, training only */
-    int jobs;                 /* 1 + number of resumes */
+    double seconds;          /* training and validation, all jobs */
+    float images_per_second; /* median over epochs, training only */
+    int jobs;                /* 1 + number of resumes */
 };
 
 /* Trains m (made for training; initialised, perhaps from other weights) on d. Failures: ERR_DATA (an image cannot be
  * decoded), ERR_DIVERGED (loss not finite: names epoch and batch), ERR_INTERNAL (checkpoint cannot be written).
  * A stop signal or the deadline is no failure: the checkpoint is written and out->end says so. */
-MUST_CHECK bool train_run(const struct train_options *o, const struct dataset *d, struct model *m, const struct kernels *k,
-                          struct pool *pool, struct arena *a, struct train_result *out, struct error *e);
+MUST_CHECK bool train_run(const struct train_options *o, const struct dataset *d, struct model *m,
+                          const struct kernels *k, struct pool *pool, struct arena *a, struct train_result *out,
+                          struct error *e);
 
 /* Bytes that training will take, before anything is allocated; for a refusal instead of a kill. */
 size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m);

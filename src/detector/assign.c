@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-
 #define TOP_K 10
 #define INSIDE_EPS ((real)1e-9)
 #define NORM_EPS ((real)1e-9)
@@ -77,7 +76,8 @@ static void add_candidate(struct assigner *a, const struct detector *d, int imag
 {
     struct anchor at = detector_anchor(d, anchor);
     real x = at.x * (real)at.stride, y = at.y * (real)at.stride;
-    if (!(x - truth->x1 > INSIDE_EPS && y - truth->y1 > INSIDE_EPS && truth->x2 - x > INSIDE_EPS && truth->y2 - y > INSIDE_EPS))
+    if (!(x - truth->x1 > INSIDE_EPS && y - truth->y1 > INSIDE_EPS && truth->x2 - x > INSIDE_EPS &&
+          truth->y2 - y > INSIDE_EPS))
         return;
     real overlap = ciou(truth, predicted_box(a, d, image, anchor, &at), NULL);
     if (!(overlap > 0))
@@ -93,7 +93,8 @@ static void add_candidate(struct assigner *a, const struct detector *d, int imag
 }
 
 /* Anchors inside the box, level by level: only the cells that can be inside are looked at. */
-static void collect(struct assigner *a, const struct detector *d, int image, int box, int class_id, const struct ciou_box *truth)
+static void collect(struct assigner *a, const struct detector *d, int image, int box, int class_id,
+                    const struct ciou_box *truth)
 {
     int base = 0;
     for (int l = 0; l < SPEC_LEVELS; l++) {

@@ -88,8 +88,8 @@ void detector_decode(const struct detector *d, int image, struct box *boxes, flo
             struct anchor at = detector_anchor(d, a);
             real s[4], px = (real)at.stride;
             detector_distances(d, image, &at, s, NULL);
-            boxes[a] = (struct box){(float)((at.x - s[0]) * px), (float)((at.y - s[1]) * px), (float)((at.x + s[2]) * px),
-                                    (float)((at.y + s[3]) * px)};
+            boxes[a] = (struct box){(float)((at.x - s[0]) * px), (float)((at.y - s[1]) * px),
+                                    (float)((at.x + s[2]) * px), (float)((at.y + s[3]) * px)};
         }
     }
 }

@@ -106,7 +106,8 @@ static real clamp_distance(real v)
 }
 
 /* Box and distribution losses of one target; adds to the 64 gradients of its anchor (which were zeroed). */
-static void box_target(struct loss *l, int image, const struct target *t, const struct anchor *at, struct image_sums *sums)
+static void box_target(struct loss *l, int image, const struct target *t, const struct anchor *at,
+                       struct image_sums *sums)
 {
     const struct tensor *box = &l->d->net.tensors[l->d->box[at->level]];
     size_t plane = tensor_plane_size(box);
@@ -117,17 +118,18 @@ static void box_target(struct loss *l, int image, const struct target *t, const 
     struct ciou_box truth = {t->box.x1 * unit, t->box.y1 * unit, t->box.x2 * unit, t->box.y2 * unit};
     sums->box += (double)t->score * (1 - (double)ciou_grad(&pred, &truth, t->alpha, d_box));
 
-    real goal[4] = {clamp_distance(at->x - truth.x1), clamp_distance(at->y - truth.y1), clamp_distance(truth.x2 - at->x),
-                    clamp_distance(truth.y2 - at->y)};
-    real box_gain = (real)(LOSS_BOX_GAIN * l->scale) * t->score, dfl_gain = (real)(LOSS_DFL_GAIN * l->scale / 4) * t->score;
+    real goal[4] = {clamp_distance(at->x - truth.x1), clamp_distance(at->y - truth.y1),
+                    clamp_distance(truth.x2 - at->x), clamp_distance(truth.y2 - at->y)};
+    real box_gain = (real)(LOSS_BOX_GAIN * l->scale) * t->score,
+         dfl_gain = (real)(LOSS_DFL_GAIN * l->scale / 4) * t->score;
     for (int side = 0; side < 4; side++) {
         /* pred moves by -distance on the near sides, +distance on the far ones; the loss falls as CIoU rises. */
         real d_distance = side < 2 ? box_gain * d_box[side] : -box_gain * d_box[side];
         const real *p = prob + side * SPEC_REG_MAX;
         int low = (int)goal[side];
         real weight_high = goal[side] - (real)low, weight_low = 1 - weight_high;
-        sums->dfl -= (double)t->score / 4 *
-                     ((double)weight_low * safe_log(p[low]) + (double)weight_high * safe_log(p[low + 1]));
+        sums->dfl -=
+            (double)t->score / 4 * ((double)weight_low * safe_log(p[low]) + (double)weight_high * safe_log(p[low + 1]));
         for (int j = 0; j < SPEC_REG_MAX; j++) {
             real want = j == low ? weight_low : j == low + 1 ? weight_high : 0;
             grad[(size_t)(side * SPEC_REG_MAX + j) * plane] =

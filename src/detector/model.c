@@ -12,7 +12,8 @@ struct table {
     int cap;
 };
 
-static void push(struct table *t, const char *name, const char *suffix, enum param_kind kind, int n_dims, int d0, int d1, int k)
+static void push(struct table *t, const char *name, const char *suffix, enum param_kind kind, int n_dims, int d0,
+                 int d1, int k)
 {
     struct param_set *p = t->p;
     if (p->n_items == t->cap)
@@ -88,8 +89,8 @@ static bool is_trained(const struct param *q)
     return q->kind != PARAM_MEAN && q->kind != PARAM_VAR;
 }
 
-void model_make(const struct spec *spec, const char *const *class_names, int image_size, bool for_training, struct arena *a,
-                struct model *out)
+void model_make(const struct spec *spec, const char *const *class_names, int image_size, bool for_training,
+                struct arena *a, struct model *out)
 {
     *out = (struct model){.spec = *spec, .class_names = class_names, .image_size = image_size};
     struct param_set *p = &out->params;

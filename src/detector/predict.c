@@ -1,6 +1,7 @@
 #include "detector/predict.h"
 
-void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch, struct arena *a)
+void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch,
+                    struct arena *a)
 {
     *p = (struct predictor){.batch = batch};
     detector_build(&p->d, &m->spec, &m->params, k, pool, m->image_size, batch, false, a);
@@ -33,8 +34,8 @@ static void item(void *ctx, int image, int worker)
     j->n_out[image] = nms(j->o, boxes, scores, d->n_anchors, d->spec->n_classes, j->out[image]);
 }
 
-bool predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n, const struct nms_options *o,
-                   struct detection *const *out, int *n_out)
+bool predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n,
+                   const struct nms_options *o, struct detection *const *out, int *n_out)
 {
     detector_load(&p->d, images, n);
     if (!net_forward(&p->d.net, weights, n))

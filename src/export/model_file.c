@@ -22,7 +22,8 @@ static char *names_json(const struct model *m, struct arena *a)
     return out;
 }
 
-bool model_save(const char *path, const struct model *m, const real *weights, const struct model_file_info *info, struct error *e)
+bool model_save(const char *path, const struct model *m, const real *weights, const struct model_file_info *info,
+                struct error *e)
 {
     for (size_t i = 0; i < m->params.n_total; i++)
         if (!isfinite(weights[i]))
@@ -37,11 +38,8 @@ bool model_save(const char *path, const struct model *m, const real *weights, co
     }
     struct st_meta meta[8] = {
         {"format", "pt"}, /* what readers of this field expect: row-major, PyTorch's names */
-        {"task", "detect"},
-        {"scale", arena_printf(&a, "yolov8%c", m->spec.scale)},
-        {"names", names_json(m, &a)},
-        {"stride", "32"},
-        {"imgsz", arena_printf(&a, "%d", m->image_size)},
+        {"task", "detect"}, {"scale", arena_printf(&a, "yolov8%c", m->spec.scale)}, {"names", names_json(m, &a)},
+        {"stride", "32"},   {"imgsz", arena_printf(&a, "%d", m->image_size)},
     };
     size_t n_meta = 6;
     if (*info->version)
@@ -74,7 +72,8 @@ static bool same_shape(const struct param *p, const struct st_tensor *t)
     return true;
 }
 
-static bool parse_names(const char *text, const char *path, struct arena *a, const char *const **out, int *n, struct error *e)
+static bool parse_names(const char *text, const char *path, struct arena *a, const char *const **out, int *n,
+                        struct error *e)
 {
     struct json *list;
     if (!json_parse(str_of(text), "names", &list, e))
@@ -96,7 +95,8 @@ static char scale_of(const char *text)
 
 static bool load(const char *path, const struct st_file *f, struct arena *a, struct model *out, struct error *e)
 {
-    const char *names_text = safetensors_meta(f, "names"), *scale = safetensors_meta(f, "scale"), *size = safetensors_meta(f, "imgsz");
+    const char *names_text = safetensors_meta(f, "names"), *scale = safetensors_meta(f, "scale"),
+               *size = safetensors_meta(f, "imgsz");
     if (!names_text || !scale || !size)
         return fail(e, ERR_DATA, "%s: lacks the metadata names, scale or imgsz: not a model that retrain wrote", path);
     int64_t pixels;

@@ -31,8 +31,8 @@ static real *plane_of(const struct tensor *t, real *image, int c)
 static void conv_image(const struct net *net, const struct op *op, int image, int worker)
 {
     const struct tensor *in = &net->tensors[op->in], *z = &net->tensors[op->z];
-    conv_forward(net->kernels, &op->conv, tensor_image(in, image), net->weights + op->weight->offset, tensor_image(z, image),
-                 worker_scratch(net, worker));
+    conv_forward(net->kernels, &op->conv, tensor_image(in, image), net->weights + op->weight->offset,
+                 tensor_image(z, image), worker_scratch(net, worker));
 }
 
 static void activate_image(struct net *net, struct op *op, int image)
@@ -52,7 +52,8 @@ static void train_conv_item(void *ctx, int image, int worker)
     const struct tensor *z = &j->net->tensors[j->op->z];
     double *sums = j->op->image_sums + (size_t)image * (size_t)j->op->conv.co * 2;
     for (int c = 0; c < j->op->conv.co; c++)
-        j->net->kernels->plane_stats(plane_of(z, tensor_image(z, image), c), tensor_plane_size(z), &sums[2 * c], &sums[2 * c + 1]);
+        j->net->kernels->plane_stats(plane_of(z, tensor_image(z, image), c), tensor_plane_size(z), &sums[2 * c],
+                                     &sums[2 * c + 1]);
 }
 
 static void activate_item(void *ctx, int image, int worker)
@@ -108,7 +109,8 @@ void block_forward(struct net *net, struct op *op, int n)
         return;
     }
     for (int c = 0; c < op->conv.co; c++)
-        fold(net, op, c, (double)net->weights[op->mean->offset + (size_t)c], (double)net->weights[op->var->offset + (size_t)c]);
+        fold(net, op, c, (double)net->weights[op->mean->offset + (size_t)c],
+             (double)net->weights[op->var->offset + (size_t)c]);
     pool_run(net->pool, n, infer_item, &j);
 }
 
@@ -201,9 +203,9 @@ static void group_item(void *ctx, int group, int worker)
     for (int i = first; i < end; i++) {
         if (j->prepare)
             j->prepare(net, op, i);
-        conv_backward(net->kernels, &op->conv, tensor_image(in, i), net->weights + op->weight->offset, tensor_grad_image(out, i),
-                      partial, i > first, in->grad ? tensor_grad_image(in, i) : NULL, !op->in_overwrite,
-                      worker_scratch(net, worker));
+        conv_backward(net->kernels, &op->conv, tensor_image(in, i), net->weights + op->weight->offset,
+                      tensor_grad_image(out, i), partial, i > first, in->grad ? tensor_grad_image(in, i) : NULL,
+                      !op->in_overwrite, worker_scratch(net, worker));
     }
 }
 

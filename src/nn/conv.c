@@ -45,7 +45,8 @@ size_t conv_scratch_backward(const struct conv_shape *s)
     return tile_elements(s); /* columns and their gradient are never needed at once */
 }
 
-void conv_forward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, real *y, real *scratch)
+void conv_forward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, real *y,
+                  real *scratch)
 {
     int k = (int)taps(s), plane = s->oh * s->ow;
     if (is_plain_product(s)) {
@@ -55,12 +56,13 @@ void conv_forward(const struct kernels *kern, const struct conv_shape *s, const 
     for (int row = 0; row < s->oh; row += s->tile_rows) {
         int rows = s->oh - row < s->tile_rows ? s->oh - row : s->tile_rows;
         kern->im2col(s, x, row, rows, scratch);
-        kern->gemm(false, false, s->co, rows * s->ow, k, w, k, scratch, rows * s->ow, 0, y + (size_t)row * s->ow, plane);
+        kern->gemm(false, false, s->co, rows * s->ow, k, w, k, scratch, rows * s->ow, 0, y + (size_t)row * s->ow,
+                   plane);
     }
 }
 
-void conv_backward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, const real *dy, real *dw,
-                   bool accumulate_dw, real *dx, bool accumulate_dx, real *scratch)
+void conv_backward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, const real *dy,
+                   real *dw, bool accumulate_dw, real *dx, bool accumulate_dx, real *scratch)
 {
     int k = (int)taps(s), plane = s->oh * s->ow;
     if (is_plain_product(s)) {

@@ -62,7 +62,8 @@ static void update_item(void *ctx, int item, int worker)
         a.decay = (real)decay;
         j->k->adamw(&a, q->n, p->grad + o, p->data + o, p->moment1 + o, p->moment2 + o);
     } else {
-        j->k->sgd(q->n, (real)lr, (real)j->s->momentum, (real)decay, (real)j->scale, p->grad + o, p->data + o, p->moment1 + o);
+        j->k->sgd(q->n, (real)lr, (real)j->s->momentum, (real)decay, (real)j->scale, p->grad + o, p->data + o,
+                  p->moment1 + o);
     }
 }
 

@@ -256,7 +256,8 @@ static void plan_bn(struct op *op, int batch, struct arena *a)
     size_t c = (size_t)op->conv.co;
     op->image_sums = ARENA_NEW(a, double, (size_t)batch *c * 2);
     op->batch_var = ARENA_NEW(a, double, c);
-    real **rows[] = {&op->batch_mean, &op->inv_std, &op->fold_scale, &op->fold_shift, &op->grad_a, &op->grad_b, &op->grad_c};
+    real **rows[] = {&op->batch_mean, &op->inv_std, &op->fold_scale, &op->fold_shift,
+                     &op->grad_a,     &op->grad_b,  &op->grad_c};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         *rows[i] = ARENA_NEW(a, real, c);
 }
@@ -276,7 +277,7 @@ static void plan_op(struct net *net, struct op *op, struct arena *a)
     }
     if (op->kind == OP_MAXPOOL && net->is_training) {
         const struct tensor *t = &net->tensors[op->out];
-        op->argmax = ARENA_NEW(a, uint8_t, (size_t)net->batch *(size_t)t->c *tensor_plane_size(t));
+        op->argmax = ARENA_NEW(a, uint8_t, (size_t)net->batch * (size_t)t->c * tensor_plane_size(t));
     }
 }
 

@@ -41,7 +41,8 @@ static void forward_item(void *ctx, int image, int worker)
     size_t plane = tensor_plane_size(in);
     for (int c = 0; c < in->c; c++) {
         uint8_t *argmax = j->op->argmax ? j->op->argmax + ((size_t)image * (size_t)in->c + (size_t)c) * plane : NULL;
-        pool_plane(tensor_image(in, image) + (size_t)c * plane, in->h, in->w, tensor_image(out, image) + (size_t)c * plane, argmax);
+        pool_plane(tensor_image(in, image) + (size_t)c * plane, in->h, in->w,
+                   tensor_image(out, image) + (size_t)c * plane, argmax);
     }
 }
 

@@ -64,8 +64,9 @@ static void warn_of_memory(const struct train_options *o, const struct job *j, c
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     double need = (double)train_bytes_needed(o, &j->dataset, m), have = (double)pages * (double)page;
     if (pages > 0 && need > 0.9 * have)
-        log_warning("training needs about %.1f GB of memory and this machine has %.1f GB: lower batch-size or image-size", need / 1e9,
-                    have / 1e9);
+        log_warning(
+            "training needs about %.1f GB of memory and this machine has %.1f GB: lower batch-size or image-size",
+            need / 1e9, have / 1e9);
 }
 
 static bool prepare_model(struct job *j, struct model *m, struct error *e)
@@ -98,7 +99,7 @@ bool stage_train(struct job *j, struct trained *out, struct error *e)
     struct train_result r;
     if (!train_run(&o, &j->dataset, m, k, j->pool, j->arena, &r, e))
         return false;
-    j->n_jobs = r.jobs; /* the checkpoint knows best, also where no store kept it */
+    j->n_jobs = r.jobs;   /* the checkpoint knows best, also where no store kept it */
     if (r.best_epoch > 0) /* from here on the model is what will be published */
         memcpy(m->params.data, r.best_weights, m->params.n_total * sizeof(real));
     *out = (struct trained){
@@ -123,14 +124,17 @@ bool stage_evaluate(struct job *j, struct trained *t, struct error *e)
 {
     if (t->best_epoch == 0)
         return fail(e, ERR_INTERNAL, "training ended before its first epoch was measured");
-    log_info("best epoch %d: mAP50 %.4f, mAP50-95 %.4f; last epoch %d: mAP50 %.4f, mAP50-95 %.4f; the best is what counts", t->best_epoch,
-             t->best.map50, t->best.map50_95, t->n_rows, t->last.map50, t->last.map50_95);
-    log_info("by the strict rule for average precision: mAP50 %.4f, mAP50-95 %.4f", t->best_strict.map50, t->best_strict.map50_95);
+    log_info(
+        "best epoch %d: mAP50 %.4f, mAP50-95 %.4f; last epoch %d: mAP50 %.4f, mAP50-95 %.4f; the best is what counts",
+        t->best_epoch, t->best.map50, t->best.map50_95, t->n_rows, t->last.map50, t->last.map50_95);
+    log_info("by the strict rule for average precision: mAP50 %.4f, mAP50-95 %.4f", t->best_strict.map50,
+             t->best_strict.map50_95);
     (void)j;
     return true;
 }
 
-bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts, size_t *n, struct error *e)
+bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts, size_t *n,
+                  struct error *e)
 {
     const struct model *m = t->model;
     if (j->config->want_onnx) {
@@ -142,14 +146,16 @@ bool stage_export(struct job *j, const struct trained *t, const char *dir, struc
                                  .date = ""}; /* the manifest says when; without it the same model is the same file */
         if (!onnx_write(path, &m->spec, &m->params, m->params.data, &o, e))
             return fail_in(e, "export");
-        artifacts[(*n)++] = (struct artifact){.name = "model.onnx", .path = path, .content_type = "application/octet-stream"};
+        artifacts[(*n)++] =
+            (struct artifact){.name = "model.onnx", .path = path, .content_type = "application/octet-stream"};
     }
     if (j->config->want_safetensors) {
         const char *path = fs_join(j->arena, dir, "model.safetensors");
         struct model_file_info info = {j->version.name, j->manifest.checksum};
         if (!model_save(path, m, m->params.data, &info, e))
             return fail_in(e, "export");
-        artifacts[(*n)++] = (struct artifact){.name = "model.safetensors", .path = path, .content_type = "application/octet-stream"};
+        artifacts[(*n)++] =
+            (struct artifact){.name = "model.safetensors", .path = path, .content_type = "application/octet-stream"};
     }
     return true;
 }
@@ -161,15 +167,16 @@ void stage_free(struct trained *t)
 
 /* ---- using a model ------------------------------------------------------------------------------------------------ */
 
-static bool find_in_file(struct predictor *p, const char *path, float min_score, struct arena *a, struct detection **out, int *n,
-                         int *w, int *h, struct error *e)
+static bool find_in_file(struct predictor *p, const char *path, float min_score, struct arena *a,
+                         struct detection **out, int *n, int *w, int *h, struct error *e)
 {
     struct image im = {0}, net = {0};
     if (!image_load(path, &im, e))
         return false;
     struct letterbox l = letterbox_plan(im.w, im.h, p->d.size, p->d.size, true);
     letterbox_apply(&l, &im, &net);
-    struct nms_options o = {.min_score = min_score, .max_iou = PREDICT_IOU, .max_candidates = 30000, .max_detections = PREDICT_MAX};
+    struct nms_options o = {
+        .min_score = min_score, .max_iou = PREDICT_IOU, .max_candidates = 30000, .max_detections = PREDICT_MAX};
     *out = ARENA_NEW(a, struct detection, PREDICT_MAX);
     predictor_run(p, p->d.net.params->data, (const uint8_t *const[]){net.px}, 1, &o, out, n);
     for (int i = 0; i < *n; i++)
@@ -209,7 +216,8 @@ bool stage_photos(struct job *j, const struct trained *t, struct report_photo **
 bool stage_load(struct job *j, const char *path, struct loaded *out, struct error *e)
 {
     if (!strcmp(fs_ext(path), ".onnx"))
-        return fail(e, ERR_CONFIG, "%s: give the model.safetensors of the same version; ONNX files are for other programs", path);
+        return fail(e, ERR_CONFIG,
+                    "%s: give the model.safetensors of the same version; ONNX files are for other programs", path);
     struct kernels *k = ARENA_NEW(j->arena, struct kernels, 1);
     *out = (struct loaded){.model = ARENA_NEW(j->arena, struct model, 1)};
     if (!kernels_select(j->config->kernels, k, e) || !model_load(path, j->arena, out->model, e))
@@ -229,8 +237,8 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, s
     for (int i = 0; same && i < d->n_classes; i++)
         same = !strcmp(d->classes[i], m->class_names[i]);
     if (!same)
-        return fail(e, ERR_DATA, "the model's classes are not the dataset's (%d and %d): it cannot be measured on it", m->n_classes,
-                    d->n_classes);
+        return fail(e, ERR_DATA, "the model's classes are not the dataset's (%d and %d): it cannot be measured on it",
+                    m->n_classes, d->n_classes);
     struct cache images;
     if (!cache_open(&images, d, PART_VAL, CACHE_LETTERBOX, m->image_size, (size_t)512 << 20, j->pool, e))
         return false;
@@ -239,8 +247,8 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, s
     return ok || fail(e, ERR_STOPPED, "stopped while measuring");
 }
 
-bool stage_predict(struct job *j, const struct loaded *m, const char *image_path, double min_score, struct detection **out, int *n,
-                   int *w, int *h, struct error *e)
+bool stage_predict(struct job *j, const struct loaded *m, const char *image_path, double min_score,
+                   struct detection **out, int *n, int *w, int *h, struct error *e)
 {
     return find_in_file(m->predictor, image_path, (float)min_score, j->arena, out, n, w, h, e);
 }

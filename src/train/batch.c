@@ -4,10 +4,11 @@
 
 #define MOSAIC 4
 
-void batch_open(struct batch *b, const struct cache *cache, const struct augment_options *augment, int size, int capacity,
-                uint64_t seed, struct pool *pool, struct arena *a)
+void batch_open(struct batch *b, const struct cache *cache, const struct augment_options *augment, int size,
+                int capacity, uint64_t seed, struct pool *pool, struct arena *a)
 {
-    *b = (struct batch){.cache = cache, .augment = augment, .pool = pool, .size = size, .capacity = capacity, .seed = seed};
+    *b = (struct batch){
+        .cache = cache, .augment = augment, .pool = pool, .size = size, .capacity = capacity, .seed = seed};
     int most = 1;
     for (int i = 0; i < cache->n; i++)
         most = cache->samples[i]->n_labels > most ? cache->samples[i]->n_labels : most;
@@ -57,7 +58,8 @@ static void fill_item(void *ctx, int slot, int worker)
             .n_labels = s->n_labels,
         };
     }
-    b->n_labels[slot] = augment_sample(b->augment, sources, n_sources, b->size, &r, b->pixels[slot], b->labels[slot], b->max_labels);
+    b->n_labels[slot] =
+        augment_sample(b->augment, sources, n_sources, b->size, &r, b->pixels[slot], b->labels[slot], b->max_labels);
 }
 
 bool batch_fill(struct batch *b, int first, int n)

@@ -23,8 +23,8 @@ struct batch {
     bool *failed;          /* [capacity] a source vanished */
 };
 
-void batch_open(struct batch *b, const struct cache *cache, const struct augment_options *augment, int size, int capacity,
-                uint64_t seed, struct pool *pool, struct arena *a);
+void batch_open(struct batch *b, const struct cache *cache, const struct augment_options *augment, int size,
+                int capacity, uint64_t seed, struct pool *pool, struct arena *a);
 void batch_close(struct batch *b);
 void batch_begin_epoch(struct batch *b, int epoch, bool use_mosaic); /* 0-based; shuffles */
 /* Fills slots for positions [first, first+n) of the epoch's order. False when a file vanished. */

@@ -16,8 +16,8 @@ static void add_image(struct map *map, const struct cache *images, int i, struct
     mem_free(truths);
 }
 
-bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a, struct metrics *classic,
-              struct metrics *strict)
+bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a,
+              struct metrics *classic, struct metrics *strict)
 {
     struct arena work = {0};
     size_t batch = (size_t)p->batch;

@@ -17,8 +17,7 @@
 #include "train/train.h"
 
 #define MAX_GRAD_NORM 10.0
-#define NOMINAL_BATCH 16          /* the reference accumulates up to 64; small data learns in fewer epochs from more steps */
-#define MANY_UPDATES 10000        /* from here on SGD; below it AdamW learns faster */
+#define MANY_UPDATES 10000 /* from here on SGD; below it AdamW learns faster */
 #define SGD_LEARNING_RATE 0.01
 #define SGD_WARMUP_MOMENTUM 0.8
 #define EVALUATE_BATCH 16
@@ -36,7 +35,6 @@ struct trainer {
     struct batch batch;
     struct schedule schedule;
     enum optimizer optimizer;
-    double weight_decay;
     struct train_state s;
     struct progress progress;
     double last_saved, job_started, seconds_before;
@@ -47,8 +45,7 @@ static void choose_optimizer(struct trainer *t)
 {
     const struct train_options *o = t->o;
     int n = t->train_images.n, batches = (n + o->batch_size - 1) / o->batch_size;
-    int nominal = o->batch_size > NOMINAL_BATCH ? o->batch_size : NOMINAL_BATCH;
-    long updates = (long)((n + nominal - 1) / nominal) * o->epochs;
+    long updates = (long)batches * o->epochs;
     t->optimizer = o->optimizer;
     if (o->optimizer_auto)
         t->optimizer = updates > MANY_UPDATES ? OPTIMIZER_SGD : OPTIMIZER_ADAMW;
@@ -57,12 +54,11 @@ static void choose_optimizer(struct trainer *t)
     if (lr <= 0)
         lr = sgd ? SGD_LEARNING_RATE : round(0.002 * 5 / (4 + t->m->spec.n_classes) * 1e6) / 1e6;
     double momentum = o->optimizer_auto ? 0.9 : o->momentum;
-    t->weight_decay = o->weight_decay * o->batch_size * round((double)nominal / o->batch_size) / nominal;
     t->schedule = (struct schedule){
         .epochs = o->epochs,
         .batches_per_epoch = batches,
         .batch_size = o->batch_size,
-        .nominal_batch = nominal,
+        .nominal_batch = o->batch_size, /* a step after every batch: see docs/detector.md */
         .lr = lr,
         .final_fraction = o->final_lr_fraction,
         .momentum = momentum,
@@ -87,10 +83,11 @@ static bool open_images(struct trainer *t, const struct dataset *d, struct error
         !cache_open(&t->val_images, d, PART_VAL, CACHE_LETTERBOX, t->o->image_size, cache_bound(t->o), t->pool, e))
         return false;
     if (t->train_images.n == 0 || t->val_images.n == 0)
-        return fail(e, ERR_DATA, "the dataset has %d training and %d validation images: both are needed", t->train_images.n,
-                    t->val_images.n);
+        return fail(e, ERR_DATA, "the dataset has %d training and %d validation images: both are needed",
+                    t->train_images.n, t->val_images.n);
     log_info("decoded %d training and %d validation images in %.1f s%s", t->train_images.n, t->val_images.n,
-             clock_seconds() - from, t->train_images.is_kept ? "" : "; they do not fit in memory and are decoded again at every use");
+             clock_seconds() - from,
+             t->train_images.is_kept ? "" : "; they do not fit in memory and are decoded again at every use");
     return true;
 }
 
@@ -101,7 +98,8 @@ static void open_networks(struct trainer *t, struct arena *a)
     t->loss = loss_open(&t->d, &t->work);
     predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH, &t->work);
     t->predictor.d.net.is_cancelled = stop_requested;
-    batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool, &t->work);
+    batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,
+               &t->work);
     t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1};
     t->s.rows = ARENA_NEW(a, struct epoch_row, (size_t)t->o->epochs);
     t->s.best = ARENA_NEW(a, real, m->params.n_total);
@@ -155,7 +153,7 @@ static void optimizer_step(struct trainer *t, const struct schedule_point *at)
         .lr = at->lr,
         .bias_lr = at->bias_lr,
         .momentum = at->momentum,
-        .weight_decay = t->weight_decay,
+        .weight_decay = t->o->weight_decay,
         .max_grad_norm = MAX_GRAD_NORM,
         .step = t->s.updates,
     };
@@ -184,7 +182,8 @@ static bool train_batch(struct trainer *t, int index, struct error *e)
     loss_gradients(t->loss, n, &r);
     if (!isfinite(r.total))
         return fail(e, ERR_DIVERGED,
-                    "training diverged: the loss is not finite in epoch %d, batch %d: lower learning-rate or raise warmup-epochs",
+                    "training diverged: the loss is not finite in epoch %d, batch %d: lower learning-rate or raise "
+                    "warmup-epochs",
                     t->s.epoch + 1, index + 1);
     if (!net_backward(&t->d.net, n)) {
         memset(t->m->params.grad, 0, t->m->params.n_trainable * sizeof(real));
@@ -333,15 +332,16 @@ static void close_trainer(struct trainer *t)
 static void describe(const struct trainer *t)
 {
     const struct schedule *s = &t->schedule;
-    log_info("training YOLOv8%c for %d epochs of %d batches at %d px: %s, learning rate %g, %d warm-up iterations, %s kernels, %d "
+    log_info("training YOLOv8%c for %d epochs of %d batches at %d px: %s, learning rate %g, %d warm-up iterations, %s "
+             "kernels, %d "
              "threads, %.0f MB",
              t->m->spec.scale, t->o->epochs, s->batches_per_epoch, t->o->image_size,
              t->optimizer == OPTIMIZER_SGD ? "SGD" : "AdamW", s->lr, s->warmup_iterations, t->k->name,
              t->pool ? pool_size(t->pool) : 1, (double)(net_bytes(&t->d.net) + net_bytes(&t->predictor.d.net)) / 1e6);
 }
 
-bool train_run(const struct train_options *o, const struct dataset *d, struct model *m, const struct kernels *k, struct pool *pool,
-               struct arena *a, struct train_result *out, struct error *e)
+bool train_run(const struct train_options *o, const struct dataset *d, struct model *m, const struct kernels *k,
+               struct pool *pool, struct arena *a, struct train_result *out, struct error *e)
 {
     struct trainer t = {.o = o, .m = m, .k = k, .pool = pool};
     *out = (struct train_result){0};
@@ -391,7 +391,8 @@ size_t train_bytes_needed(const struct train_options *o, const struct dataset *d
     struct detector det;
     struct param_set params = m->params;
     for (int training = 0; training < 2; training++) {
-        detector_build(&det, &m->spec, &params, NULL, NULL, o->image_size, training ? o->batch_size : EVALUATE_BATCH, training, NULL);
+        detector_build(&det, &m->spec, &params, NULL, NULL, o->image_size, training ? o->batch_size : EVALUATE_BATCH,
+                       training, NULL);
         total += net_bytes(&det.net);
         detector_free(&det);
     }

@@ -30,16 +30,16 @@ static void blocks_of(const struct train_state *s, const struct param_set *p, st
 /* Counters as text; doubles as hexadecimal so that they come back exactly. */
 static char *counters_text(const struct train_state *s, struct arena *a)
 {
-    return arena_printf(a, "%d %d %ld %ld %ld %a %a %a %a %a %a %d %d %d", s->epoch, s->batch, s->iteration, s->last_step,
-                        s->updates, s->loss_sums[0], s->loss_sums[1], s->loss_sums[2], s->epoch_seconds, s->seconds,
-                        s->best_fitness, s->best_epoch, s->jobs, s->n_rows);
+    return arena_printf(a, "%d %d %ld %ld %ld %a %a %a %a %a %a %d %d %d", s->epoch, s->batch, s->iteration,
+                        s->last_step, s->updates, s->loss_sums[0], s->loss_sums[1], s->loss_sums[2], s->epoch_seconds,
+                        s->seconds, s->best_fitness, s->best_epoch, s->jobs, s->n_rows);
 }
 
 static bool counters_parse(const char *text, struct train_state *s)
 {
-    return sscanf(text, "%d %d %ld %ld %ld %la %la %la %la %la %la %d %d %d", &s->epoch, &s->batch, &s->iteration, &s->last_step,
-                  &s->updates, &s->loss_sums[0], &s->loss_sums[1], &s->loss_sums[2], &s->epoch_seconds, &s->seconds,
-                  &s->best_fitness, &s->best_epoch, &s->jobs, &s->n_rows) == 14;
+    return sscanf(text, "%d %d %ld %ld %ld %la %la %la %la %la %la %d %d %d", &s->epoch, &s->batch, &s->iteration,
+                  &s->last_step, &s->updates, &s->loss_sums[0], &s->loss_sums[1], &s->loss_sums[2], &s->epoch_seconds,
+                  &s->seconds, &s->best_fitness, &s->best_epoch, &s->jobs, &s->n_rows) == 14;
 }
 
 static void rows_text(const struct train_state *s, struct str_buf *b)
@@ -47,8 +47,9 @@ static void rows_text(const struct train_state *s, struct str_buf *b)
     for (int i = 0; i < s->n_rows; i++) {
         const struct epoch_row *r = &s->rows[i];
         str_buf_printf(b, "%d %a %a %a %a %d %a %a %a %a %a %a\n", r->epoch, (double)r->box_loss, (double)r->cls_loss,
-                       (double)r->dfl_loss, (double)r->learning_rate, r->has_metrics, (double)r->map50, (double)r->map50_95,
-                       (double)r->precision, (double)r->recall, r->seconds, (double)r->images_per_second);
+                       (double)r->dfl_loss, (double)r->learning_rate, r->has_metrics, (double)r->map50,
+                       (double)r->map50_95, (double)r->precision, (double)r->recall, r->seconds,
+                       (double)r->images_per_second);
     }
 }
 
@@ -68,7 +69,8 @@ static bool rows_parse(const char *text, struct train_state *s)
     return true;
 }
 
-static void digest_of(const char *identity, const char *counters, const char *rows, const struct st_file *f, char hex[SHA256_HEX])
+static void digest_of(const char *identity, const char *counters, const char *rows, const struct st_file *f,
+                      char hex[SHA256_HEX])
 {
     struct sha256 h;
     uint8_t sum[SHA256_BYTES];
@@ -82,7 +84,8 @@ static void digest_of(const char *identity, const char *counters, const char *ro
     hex_encode(sum, sizeof sum, hex);
 }
 
-bool state_save(const char *path, const char *identity, const struct train_state *s, const struct param_set *p, struct error *e)
+bool state_save(const char *path, const char *identity, const struct train_state *s, const struct param_set *p,
+                struct error *e)
 {
     struct arena a = {0};
     struct str_buf rows = STR_BUF(4 << 20);
@@ -90,11 +93,15 @@ bool state_save(const char *path, const char *identity, const struct train_state
     struct st_tensor tensors[N_BLOCKS];
     blocks_of(s, p, blocks);
     for (int i = 0; i < N_BLOCKS; i++)
-        tensors[i] = (struct st_tensor){
-            .name = blocks[i].name, .n_dims = 1, .dims = {(int64_t)blocks[i].n, 1, 1, 1}, .data = blocks[i].data, .n = blocks[i].n};
+        tensors[i] = (struct st_tensor){.name = blocks[i].name,
+                                        .n_dims = 1,
+                                        .dims = {(int64_t)blocks[i].n, 1, 1, 1},
+                                        .data = blocks[i].data,
+                                        .n = blocks[i].n};
     rows_text(s, &rows);
     char *counters = counters_text(s, &a), hex[SHA256_HEX];
-    struct st_meta meta[] = {{"retrain.checkpoint", identity}, {"counters", counters}, {"rows", str_buf_text(&rows)}, {"sha256", hex}};
+    struct st_meta meta[] = {
+        {"retrain.checkpoint", identity}, {"counters", counters}, {"rows", str_buf_text(&rows)}, {"sha256", hex}};
     struct st_file f = {.tensors = tensors, .n_tensors = N_BLOCKS, .meta = meta, .n_meta = sizeof meta / sizeof *meta};
     digest_of(identity, counters, str_buf_text(&rows), &f, hex);
     bool ok = safetensors_write(path, &f, e) || fail_in(e, "checkpoint");
@@ -114,7 +121,8 @@ static bool take_over(const struct st_file *f, const char *path, const char *ide
                       const struct param_set *p, int max_rows, struct error *e)
 {
     if (strcmp(meta_of(f, "retrain.checkpoint"), identity) != 0)
-        return fail(e, ERR_DATA, "%s: is a checkpoint of version '%s', not of '%s'", path, meta_of(f, "retrain.checkpoint"), identity);
+        return fail(e, ERR_DATA, "%s: is a checkpoint of version '%s', not of '%s'", path,
+                    meta_of(f, "retrain.checkpoint"), identity);
     char hex[SHA256_HEX];
     digest_of(identity, meta_of(f, "counters"), meta_of(f, "rows"), f, hex);
     if (strcmp(hex, meta_of(f, "sha256")) != 0)
@@ -137,8 +145,8 @@ static bool take_over(const struct st_file *f, const char *path, const char *ide
     return true;
 }
 
-bool state_load(const char *path, const char *identity, struct train_state *s, const struct param_set *p, int max_rows, bool *found,
-                struct error *e)
+bool state_load(const char *path, const char *identity, struct train_state *s, const struct param_set *p, int max_rows,
+                bool *found, struct error *e)
 {
     *found = fs_exists(path);
     if (!*found)

@@ -38,8 +38,9 @@ static void fill(struct bench *b)
         in->data[i] = rng_unit(&r);
     for (int i = 0; i < BATCH; i++) {
         for (int j = 0; j < BOXES; j++)
-            b->labels[i][j] = (struct label){(int)rng_below(&r, CLASSES), rng_range(&r, 0.2f, 0.8f), rng_range(&r, 0.2f, 0.8f),
-                                             rng_range(&r, 0.05f, 0.3f), rng_range(&r, 0.05f, 0.3f)};
+            b->labels[i][j] =
+                (struct label){(int)rng_below(&r, CLASSES), rng_range(&r, 0.2f, 0.8f), rng_range(&r, 0.2f, 0.8f),
+                               rng_range(&r, 0.05f, 0.3f), rng_range(&r, 0.05f, 0.3f)};
         b->label_rows[i] = b->labels[i];
         b->n_labels[i] = BOXES;
     }
@@ -49,7 +50,8 @@ static void step(struct bench *b, int i)
 {
     struct param_set *p = &b->model.params;
     struct loss_result r;
-    struct optim_step s = {.kind = OPTIMIZER_ADAMW, .lr = 1e-3, .bias_lr = 1e-3, .momentum = 0.9, .max_grad_norm = 10, .step = i + 1};
+    struct optim_step s = {
+        .kind = OPTIMIZER_ADAMW, .lr = 1e-3, .bias_lr = 1e-3, .momentum = 0.9, .max_grad_norm = 10, .step = i + 1};
     double t[5];
     t[0] = clock_seconds();
     net_forward(&b->d.net, p->data, BATCH);
@@ -95,7 +97,8 @@ int main(int argc, char **argv)
     struct error e = {0};
     struct spec spec;
     int size = argc > 2 ? atoi(argv[2]) : 320, threads = argc > 3 ? atoi(argv[3]) : cpu_count();
-    if (!kernels_select(argc > 1 ? argv[1] : "auto", &b.k, &e) || !spec_build(argc > 4 ? argv[4][0] : 'n', CLASSES, &spec, &e)) {
+    if (!kernels_select(argc > 1 ? argv[1] : "auto", &b.k, &e) ||
+        !spec_build(argc > 4 ? argv[4][0] : 'n', CLASSES, &spec, &e)) {
         fprintf(stderr, "bench_step: %s\n", e.message);
         return 2;
     }
@@ -105,8 +108,8 @@ int main(int argc, char **argv)
     detector_build(&b.d, &spec, &b.model.params, &b.k, b.pool, size, BATCH, true, &b.arena);
     b.loss = loss_open(&b.d, &b.arena);
     fill(&b);
-    printf("%s, %s kernels, %d threads, YOLOv8%c, batch %d, %d px, %zu MB planned\n", cpu_name(), b.k.name, threads, spec.scale,
-           BATCH, size, net_bytes(&b.d.net) >> 20);
+    printf("%s, %s kernels, %d threads, YOLOv8%c, batch %d, %d px, %zu MB planned\n", cpu_name(), b.k.name, threads,
+           spec.scale, BATCH, size, net_bytes(&b.d.net) >> 20);
     for (int i = 0; i < WARMUP + RUNS; i++)
         step(&b, i);
     print(&b);

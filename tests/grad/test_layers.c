@@ -14,8 +14,8 @@
 #define TOLERANCE 1e-6 /* of the tensor's largest gradient: truncation h^2 plus rounding eps/h stay a decade below */
 #define BATCH 3
 
-static void add_param(struct arena *a, struct param_set *p, const char *name, const char *suffix, enum param_kind kind, int co,
-                      int ci, int k)
+static void add_param(struct arena *a, struct param_set *p, const char *name, const char *suffix, enum param_kind kind,
+                      int co, int ci, int k)
 {
     struct param *q = &p->items[p->n_items++];
     *q = (struct param){.name = arena_printf(a, "%s.%s", name, suffix), .kind = kind, .n_dims = ci ? 4 : 1};
@@ -88,7 +88,8 @@ static void build(struct fixture *f)
     struct net *n = &f->net;
     *n = (struct net){.kernels = &f->kernels, .params = p};
     int x = whole(n, 3, 9), t1 = whole(n, 4, 9), cat = net_buffer(n, 12, 5, 5);
-    int t2 = net_view(n, cat, 0, 6), t3 = net_view(n, cat, 6, 6), t4 = whole(n, 6, 5), t5 = whole(n, 6, 5), t6 = whole(n, 6, 10);
+    int t2 = net_view(n, cat, 0, 6), t3 = net_view(n, cat, 6, 6), t4 = whole(n, 6, 5), t5 = whole(n, 6, 5),
+        t6 = whole(n, 6, 10);
     f->out[0] = whole(n, 5, 10);
     f->out[1] = whole(n, 3, 5);
     net_conv_bn_silu(n, "a", x, t1, -1, 3, 1);
@@ -191,7 +192,8 @@ static void test_accumulates(void **state)
     }
     net_backward(&f.net, BATCH);
     for (size_t i = 0; i < n; i++)
-        assert_true(fabs((double)(f.params.grad[i] - 2 * once[i])) <= 1e-13 * (1 + fabs((double)once[i])) * NET_GRAD_GROUPS);
+        assert_true(fabs((double)(f.params.grad[i] - 2 * once[i])) <=
+                    1e-13 * (1 + fabs((double)once[i])) * NET_GRAD_GROUPS);
     tear_down(&f);
 }
 

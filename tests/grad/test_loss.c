@@ -18,12 +18,12 @@ static void test_ciou(void **state)
 {
     (void)state;
     static const struct ciou_box cases[][2] = {
-        {{1, 1, 4, 5}, {2, 2, 6, 7}},           /* overlap */
-        {{2, 2, 3, 3.5}, {1, 1, 6, 7}},         /* inside */
-        {{0.5, 0.2, 8, 9}, {1, 1, 6, 7}},       /* around */
-        {{10, 10, 12, 13}, {1, 1, 6, 7}},       /* apart */
-        {{1, 1.1, 9, 2.3}, {3, 0.4, 4.2, 8}},   /* a cross */
-        {{1, 1, 1.001, 5}, {0.5, 2, 6, 3}},     /* thin */
+        {{1, 1, 4, 5}, {2, 2, 6, 7}},         /* overlap */
+        {{2, 2, 3, 3.5}, {1, 1, 6, 7}},       /* inside */
+        {{0.5, 0.2, 8, 9}, {1, 1, 6, 7}},     /* around */
+        {{10, 10, 12, 13}, {1, 1, 6, 7}},     /* apart */
+        {{1, 1.1, 9, 2.3}, {3, 0.4, 4.2, 8}}, /* a cross */
+        {{1, 1, 1.001, 5}, {0.5, 2, 6, 3}},   /* thin */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ciou_box a = cases[i][0], b = cases[i][1];
@@ -57,7 +57,8 @@ struct fixture {
     int n_labels[BATCH];
 };
 
-static const struct label IMAGE0[] = {{0, 0.4f, 0.45f, 0.5f, 0.6f}, {2, 0.7f, 0.65f, 0.3f, 0.35f}, {1, 0.42f, 0.5f, 0.25f, 0.2f}};
+static const struct label IMAGE0[] = {
+    {0, 0.4f, 0.45f, 0.5f, 0.6f}, {2, 0.7f, 0.65f, 0.3f, 0.35f}, {1, 0.42f, 0.5f, 0.25f, 0.2f}};
 static const struct label IMAGE1[] = {{1, 0.55f, 0.5f, 0.85f, 0.9f}};
 static const char *const NAMES[CLASSES] = {"a", "b", "c"};
 

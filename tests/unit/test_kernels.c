@@ -39,7 +39,8 @@ static void compare(const char *what, const float *want, const float *got, size_
 {
     for (size_t i = 0; i < n; i++)
         if (!(fabs((double)want[i] - (double)got[i]) <= absolute + relative * fabs((double)want[i])))
-            fail_msg("%s %s n=%zu [%zu]: reference %.9g, got %.9g", set.name, what, n, i, (double)want[i], (double)got[i]);
+            fail_msg("%s %s n=%zu [%zu]: reference %.9g, got %.9g", set.name, what, n, i, (double)want[i],
+                     (double)got[i]);
     for (int i = 1; i <= GUARD; i++)
         if (got[-i] != GUARD_VALUE || got[n + (size_t)i - 1] != GUARD_VALUE)
             fail_msg("%s %s n=%zu: wrote outside its output", set.name, what, n);

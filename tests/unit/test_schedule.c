@@ -16,17 +16,24 @@ static void near(double got, double want, double tolerance)
 static void test_warmup(void **state)
 {
     (void)state;
-    assert_int_equal(schedule_warmup(3, 19, 100), 100);   /* at least 100 iterations */
-    assert_int_equal(schedule_warmup(3, 200, 100), 600);  /* three epochs */
-    assert_int_equal(schedule_warmup(3, 10, 6), 30);      /* at most half of a short training */
+    assert_int_equal(schedule_warmup(3, 19, 100), 100);  /* at least 100 iterations */
+    assert_int_equal(schedule_warmup(3, 200, 100), 600); /* three epochs */
+    assert_int_equal(schedule_warmup(3, 10, 6), 30);     /* at most half of a short training */
     assert_int_equal(schedule_warmup(0, 19, 100), 0);
 }
 
 static void test_points(void **state)
 {
     (void)state;
-    struct schedule s = {.epochs = 100, .batches_per_epoch = 20, .batch_size = 16, .nominal_batch = 64, .lr = 0.01,
-                         .final_fraction = 0.01, .momentum = 0.937, .warmup_iterations = 100, .warmup_bias_lr = 0.1,
+    struct schedule s = {.epochs = 100,
+                         .batches_per_epoch = 20,
+                         .batch_size = 16,
+                         .nominal_batch = 64,
+                         .lr = 0.01,
+                         .final_fraction = 0.01,
+                         .momentum = 0.937,
+                         .warmup_iterations = 100,
+                         .warmup_bias_lr = 0.1,
                          .warmup_momentum = 0.8};
     struct schedule_point p = schedule_at(&s, 0, 0);
     near(p.lr, 0, 0);
@@ -53,11 +60,19 @@ struct tiny {
 
 static void tiny_init(struct tiny *t)
 {
-    *t = (struct tiny){.items = {{.name = "w", .kind = PARAM_WEIGHT, .offset = 0, .n = 2}, {.name = "b", .kind = PARAM_BIAS, .offset = 2, .n = 1}},
+    *t = (struct tiny){.items = {{.name = "w", .kind = PARAM_WEIGHT, .offset = 0, .n = 2},
+                                 {.name = "b", .kind = PARAM_BIAS, .offset = 2, .n = 1}},
                        .data = {1, -2, 3},
                        .grad = {0.3f, 0.4f, 0}};
-    t->p = (struct param_set){.items = t->items, .n_items = 2, .n_trainable = 3, .n_total = 3, .data = t->data, .grad = t->grad,
-                              .ema = t->ema, .moment1 = t->m, .moment2 = t->v};
+    t->p = (struct param_set){.items = t->items,
+                              .n_items = 2,
+                              .n_trainable = 3,
+                              .n_total = 3,
+                              .data = t->data,
+                              .grad = t->grad,
+                              .ema = t->ema,
+                              .moment1 = t->m,
+                              .moment2 = t->v};
 }
 
 static void test_adamw_first_step(void **state)
@@ -67,7 +82,8 @@ static void test_adamw_first_step(void **state)
     kernels_ref(&k);
     struct tiny t;
     tiny_init(&t);
-    struct optim_step s = {.kind = OPTIMIZER_ADAMW, .lr = 0.1, .bias_lr = 0.2, .momentum = 0.9, .weight_decay = 0.01, .step = 1};
+    struct optim_step s = {
+        .kind = OPTIMIZER_ADAMW, .lr = 0.1, .bias_lr = 0.2, .momentum = 0.9, .weight_decay = 0.01, .step = 1};
     near(optim_update(&k, NULL, &t.p, &s), 0.5, 1e-7);
     near((double)t.data[0], 1 - 0.1 * 0.01 - 0.1, 1e-6); /* the first step moves by lr against the gradient's sign */
     near((double)t.data[1], -2 * (1 - 0.001) - 0.1, 1e-6);
@@ -81,7 +97,8 @@ static void test_clipping(void **state)
     kernels_ref(&k);
     struct tiny t;
     tiny_init(&t);
-    struct optim_step s = {.kind = OPTIMIZER_SGD, .lr = 1, .bias_lr = 1, .momentum = 0, .max_grad_norm = 0.05, .step = 1};
+    struct optim_step s = {
+        .kind = OPTIMIZER_SGD, .lr = 1, .bias_lr = 1, .momentum = 0, .max_grad_norm = 0.05, .step = 1};
     optim_update(&k, NULL, &t.p, &s);
     near((double)t.data[0], 1 - 0.03, 1e-6);
     near((double)t.data[1], -2 - 0.04, 1e-6);
@@ -117,8 +134,12 @@ static void test_ema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_warmup),   cmocka_unit_test(test_points), cmocka_unit_test(test_adamw_first_step),
-        cmocka_unit_test(test_clipping), cmocka_unit_test(test_divergence_changes_nothing), cmocka_unit_test(test_ema),
+        cmocka_unit_test(test_warmup),
+        cmocka_unit_test(test_points),
+        cmocka_unit_test(test_adamw_first_step),
+        cmocka_unit_test(test_clipping),
+        cmocka_unit_test(test_divergence_changes_nothing),
+        cmocka_unit_test(test_ema),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,8 @@ static void build(struct fixture *f)
     f->s.best_epoch = 1;
     f->s.jobs = 3;
     f->s.n_rows = 2;
-    f->s.rows[0] = (struct epoch_row){.epoch = 1, .box_loss = 0.1f, .has_metrics = true, .map50 = 1.0f / 3, .seconds = 12.5};
+    f->s.rows[0] =
+        (struct epoch_row){.epoch = 1, .box_loss = 0.1f, .has_metrics = true, .map50 = 1.0f / 3, .seconds = 12.5};
     f->s.rows[1] = (struct epoch_row){.epoch = 2, .cls_loss = 1e-20f};
 }
 

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-static void gemm(bool ta, bool tb, int m, int n, int k, const real *a, int lda, const real *b, int ldb, real beta, real *c,
-                 int ldc)
+static void gemm(bool ta, bool tb, int m, int n, int k, const real *a, int lda, const real *b, int ldb, real beta,
+                 real *c, int ldc)
 {
     for (int i = 0; i < m; i++) {
         real *row = c + (size_t)i * ldc;
@@ -71,7 +71,8 @@ static void bn_silu(const real *z, size_t n, real scale, real shift, const real 
     }
 }
 
-static void silu_grad(const real *z, real *d, size_t n, real scale, real shift, real mean, double *sum_dy, double *sum_dyz)
+static void silu_grad(const real *z, real *d, size_t n, real scale, real shift, real mean, double *sum_dy,
+                      double *sum_dyz)
 {
     double a = 0, b = 0;
     for (size_t i = 0; i < n; i++) {

@@ -152,7 +152,8 @@ static inline vf silu_grad_of(vf z, vf d, float scale, float shift)
     return d * (s * (1.0f + y * (1.0f - s)));
 }
 
-static void silu_grad(const float *z, float *d, size_t n, float scale, float shift, float mean, double *sum_dy, double *sum_dyz)
+static void silu_grad(const float *z, float *d, size_t n, float scale, float shift, float mean, double *sum_dy,
+                      double *sum_dyz)
 {
     double total = 0, total_z = 0;
     for (size_t b = 0; b < n; b += BLOCK) {
@@ -204,8 +205,8 @@ static void sigmoid(const float *x, float *out, size_t n)
         store_part(out + i, sigmoid_v(load_part(x + i, n - i)), n - i);
 }
 
-static void adamw(const struct adamw_step *s, size_t n, const float *restrict grad, float *restrict p, float *restrict m,
-                  float *restrict v)
+static void adamw(const struct adamw_step *s, size_t n, const float *restrict grad, float *restrict p,
+                  float *restrict m, float *restrict v)
 {
     float root = __builtin_sqrtf(s->correction2), step = s->lr / s->correction1, shrink = s->lr * s->decay;
     float b1 = 1 - s->beta1, b2 = 1 - s->beta2;
