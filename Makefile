@@ -124,27 +124,27 @@ ASAN_BIN := $(UNIT:%.c=build/asan/%) $(FUZZ:%.c=build/asan/%)
 
 # ASan's variant comes from one make, so that its objects are made once.
 test: ## run every test that can run on this machine
-	@$(SUBMAKE) V=release $(BIN) unit-bin
-	@$(SUBMAKE) V=grad grad-bin
-	@$(SUBMAKE) V=asan unit-bin fuzz-bin
+	+@$(SUBMAKE) V=release $(BIN) unit-bin
+	+@$(SUBMAKE) V=grad grad-bin
+	+@$(SUBMAKE) V=asan unit-bin fuzz-bin
 	@$(RUN) $(LINT) $(UNIT:%.c=build/release/%) $(GRAD_BIN) $(ASAN_BIN) $(E2E)
 
 unit: unit-bin ## run the unit tests (V=asan and V=tsan choose another build)
 	@$(RUN) $(UNIT_BIN)
 
 grad: ## check every layer's and loss's gradient in double precision
-	@$(SUBMAKE) V=grad grad-bin
+	+@$(SUBMAKE) V=grad grad-bin
 	@$(RUN) $(GRAD_BIN)
 
 e2e: $(BIN) ## run the program against local servers, stores and hosts
 	@$(RUN) $(E2E)
 
 asan: ## run unit tests and fuzz corpora under AddressSanitizer and UBSan
-	@$(SUBMAKE) V=asan unit-bin fuzz-bin
+	+@$(SUBMAKE) V=asan unit-bin fuzz-bin
 	@$(RUN) $(ASAN_BIN)
 
 tsan: ## run the unit tests under ThreadSanitizer (T="thread log" chooses some)
-	@$(SUBMAKE) V=tsan $(if $(T),$(T:%=build/tsan/tests/unit/test_%),unit-bin)
+	+@$(SUBMAKE) V=tsan $(if $(T),$(T:%=build/tsan/tests/unit/test_%),unit-bin)
 	@$(RUN) $(if $(T),$(T:%=build/tsan/tests/unit/test_%),$(UNIT:%.c=build/tsan/%))
 
 lint: ## check layers, headers, banned calls, sizes
@@ -155,7 +155,7 @@ SECONDS ?= 60
 fuzz: ## fuzz one parser with libFuzzer: make fuzz T=yaml [SECONDS=60]
 	@test -n "$(T)" || { echo "make fuzz needs T=NAME; there are: $(FUZZ:tests/fuzz/fuzz_%.c=%)"; exit 2; }
 	@command -v clang >/dev/null || { echo "make fuzz needs clang: sudo apt-get install clang"; exit 2; }
-	@$(SUBMAKE) V=fuzz build/fuzz/tests/fuzz/fuzz_$(T)
+	+@$(SUBMAKE) V=fuzz build/fuzz/tests/fuzz/fuzz_$(T)
 	@mkdir -p build/fuzz/corpus/$(T)
 	build/fuzz/tests/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 \
 	    -artifact_prefix=build/fuzz/ build/fuzz/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
