@@ -3,11 +3,13 @@
 # Looks at what is on the machine, not at the package list, so libraries from elsewhere count too.
 set -u
 
-missing= # Debian packages
+missing=  # Debian packages
+required= # those among them without which nothing can be built
 reasons=
-need() # package, why
+need() # package, why, "optional" or nothing
 {
     case " $missing " in *" $1 "*) return ;; esac
+    [ "${3:-}" = optional ] || required="$required $1"
     missing="$missing $1"
     reasons="$reasons
   $1: $2"
@@ -19,16 +21,16 @@ has() { command -v "$1" >/dev/null 2>&1; }
 has ar || need binutils "linker and archiver"
 has make || need make "builds"
 has pkg-config || need pkg-config "finds the libraries"
-has python3 || need python3 "runs the tests"
+has python3 || need python3 "runs the tests" optional
 if has cc || has gcc || has clang; then
     [ -e /usr/include/stdio.h ] || need libc6-dev "C library's headers"
 else
     need libc6-dev "C library's headers"
 fi
 
-lib() # pkg-config name, package, why
+lib() # pkg-config name, package, why, "optional" or nothing
 {
-    { has pkg-config && pkg-config --exists "$1" 2>/dev/null; } || need "$2" "$3"
+    { has pkg-config && pkg-config --exists "$1" 2>/dev/null; } || need "$2" "$3" "${4:-}"
 }
 # One call answers for all of them in the usual case.
 if ! { has pkg-config && pkg-config --exists libcurl libcrypto yaml-0.1 expat jansson cmocka 2>/dev/null; }; then
@@ -37,7 +39,7 @@ if ! { has pkg-config && pkg-config --exists libcurl libcrypto yaml-0.1 expat ja
     lib yaml-0.1 libyaml-dev "configuration and data.yaml"
     lib expat libexpat1-dev "XML: Pascal VOC and S3's replies"
     lib jansson libjansson-dev "JSON"
-    lib cmocka libcmocka-dev "unit tests"
+    lib cmocka libcmocka-dev "unit tests" optional
 fi
 [ -e /usr/include/stb/stb_image.h ] || [ -e /usr/local/include/stb/stb_image.h ] || need libstb-dev "image files"
 has_openblas()
@@ -47,8 +49,8 @@ has_openblas()
     done
     return 1
 }
-has_openblas || need libopenblas0-pthread "fast matrix products"
-[ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] || need ca-certificates "HTTPS"
+has_openblas || need libopenblas0-pthread "fast matrix products" optional
+[ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] || need ca-certificates "HTTPS" optional
 
 [ "${1:-}" != --check ] || { [ -z "$missing" ]; exit; }
 if [ -z "$missing" ]; then
@@ -56,17 +58,20 @@ if [ -z "$missing" ]; then
     exit 0
 fi
 
+# What is optional must not stop a build that can do without it.
+give_up() # what to do
+{
+    echo "deps: $1" >&2
+    [ -n "$required" ] && exit 1
+    echo "deps: going on without:$missing" >&2
+    exit 0
+}
+
 echo "deps: missing here:$reasons"
-if ! has apt-get; then
-    echo "deps: this system has no apt-get; install the like of these with its own tool, then run make again" >&2
-    exit 1
-fi
+has apt-get || give_up "this system has no apt-get; install the like of these with its own tool, then run make again"
 sudo=
 if [ "$(id -u)" != 0 ]; then
-    if ! has sudo; then
-        echo "deps: not root and no sudo; as root run: apt-get install$missing" >&2
-        exit 1
-    fi
+    has sudo || give_up "not root and no sudo; as root run: apt-get install$missing"
     sudo="sudo"
 fi
 echo "deps: $sudo apt-get install$missing"
@@ -74,7 +79,4 @@ echo "deps: $sudo apt-get install$missing"
 {
     $sudo apt-get update -qq &&
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
-} || {
-    echo "deps: apt-get failed (see above); without a network, install these by hand:$missing" >&2
-    exit 1
-}
+} || give_up "apt-get failed, see above; without a network, install these by hand:$missing"
