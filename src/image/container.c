@@ -98,6 +98,24 @@ static bool read_frame(const struct reader *r, int marker, const uint8_t *body, 
     return set_size(r, be16(body + 3), be16(body + 1), out, e);
 }
 
+/* Huffman tables: 16 counts of codes by length, then one byte for each. stb_image up to 2.27 writes past its arrays
+ * when they sum to more than 256, so such a file must not reach it. */
+static bool check_tables(const uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        size_t n_codes = 0;
+        if (n < 17)
+            return false;
+        for (int i = 1; i <= 16; i++)
+            n_codes += p[i];
+        if (n_codes > 256 || n - 17 < n_codes)
+            return false;
+        p += 17 + n_codes;
+        n -= 17 + n_codes;
+    }
+    return true;
+}
+
 static bool read_jpeg(const struct reader *r, bool whole, struct container *out, struct error *e)
 {
     bool has_frame = false, has_scan = false;
@@ -122,7 +140,9 @@ static bool read_jpeg(const struct reader *r, bool whole, struct container *out,
             if (!read_frame(r, marker, body, length - 2, out, e))
                 return false;
             has_frame = true;
-        } else if (marker == APP1 && out->orientation == 1) {
+        } else if (marker == DHT && !check_tables(body, length - 2)) {
+            return damaged(r, "JPEG", "an impossible Huffman table", e);
+        } else if (marker == APP1 && out->orientation == 1 && !has_scan) {
             out->orientation = exif_orientation((struct str){(const char *)body, length - 2});
         } else if (marker == SOS) {
             if (!has_frame)

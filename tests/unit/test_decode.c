@@ -188,6 +188,8 @@ static void foreign_files_are_named(void **state)
         CASE("\xff\xd8\xff\xc9\x00\x11\x08\x00\x10\x00\x10\x03\1\x11\0\2\x11\0\3\x11\0", "arithmetic"),
         CASE("\xff\xd8\xff\xc0\x00\x11\x0c\x00\x10\x00\x10\x03\1\x11\0\2\x11\0\3\x11\0", "12 bits"),
         CASE("\xff\xd8\xff\xe1\x00\x01", "damaged"),
+        CASE("\xff\xd8\xff\xc4\x00\x13\x00\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "Huffman"),
+        CASE("\xff\xd8\xff\xc4\x00\x04\x00\x01", "Huffman"),
         CASE("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x40\x01\0\0\0\1\x08\2\0\0\0\0\0\0\0", "too large"),
         CASE("\x89PNG\r\n\x1a\n\0\0\0\4CgBI\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "IHDR"),
     };
