@@ -126,7 +126,7 @@ ASAN_BIN := $(UNIT:%.c=build/asan/%) $(FUZZ:%.c=build/asan/%)
 
 # ASan's variant comes from one make, so that its objects are made once.
 test: ## run every test that can run on this machine
-	+@$(SUBMAKE) V=release $(BIN) unit-bin
+	+@$(SUBMAKE) V=release $(BIN) unit-bin build/release/tests/e2e/store_driver
 	+@$(SUBMAKE) V=grad grad-bin
 	+@$(SUBMAKE) V=asan unit-bin fuzz-bin
 	@$(RUN) $(LINT) $(UNIT:%.c=build/release/%) $(GRAD_BIN) $(ASAN_BIN) $(E2E)
@@ -138,7 +138,7 @@ grad: ## check every layer's and loss's gradient in double precision
 	+@$(SUBMAKE) V=grad grad-bin
 	@$(RUN) $(GRAD_BIN)
 
-e2e: $(BIN) ## run the program against local servers, stores and hosts
+e2e: $(BIN) build/release/tests/e2e/store_driver ## run the program against local servers, stores and hosts
 	@$(RUN) $(E2E)
 
 asan: ## run unit tests and fuzz corpora under AddressSanitizer and UBSan

@@ -5,8 +5,10 @@
 #include "core/fs.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "pipeline/job.h"
 
+#define SECONDS_AFTER_STOP 4.0 /* GitHub: SIGTERM comes 7.5 seconds after SIGINT, SIGKILL at 10 */
 #define LIMIT_POINTER_BYTES (64u << 10)
 
 static char *key_of(const struct job *j, const char *name)
@@ -49,6 +51,8 @@ bool resume_push(struct job *j, struct error *e)
 {
     if (!j->keeps_checkpoints)
         return true;
+    if (stop_requested()) /* this is the one thing that is still worth a request; the host kills us soon */
+        store_allow_after_stop(j->store, SECONDS_AFTER_STOP);
     uint8_t sum[SHA256_BYTES];
     uint64_t size;
     char hex[SHA256_HEX];

@@ -23,6 +23,7 @@ struct store_backend {
     bool (*remove)(struct store *s, const char *key, struct error *e);
     bool (*list)(struct store *s, const char *prefix, size_t limit, struct arena *a, const char ***keys, size_t *n,
                  struct error *e);
+    void (*tidy)(struct store *s); /* once a run, before writing; NULL = nothing to do */
     void (*allow_after_stop)(struct store *s, double seconds); /* NULL = nothing to do */
 };
 

@@ -12,6 +12,7 @@
 #include "core/hash.h"
 #include "store/backend.h"
 #include "store/dir_lock.h"
+#include "store/dir_tidy.h"
 
 #define MAKE_TRIES 16 /* a remover may take the folder away between our mkdir and our write */
 
@@ -309,7 +310,13 @@ static bool dir_list(struct store *s, const char *prefix, size_t limit, struct a
     return true;
 }
 
+static void dir_tidy_up(struct store *s)
+{
+    dir_tidy(dir_of(s)->folder, DIR_TIDY_AGE_S);
+}
+
 static const struct store_backend dir_backend = {
+    .tidy = dir_tidy_up,
     .close = dir_close,
     .object_url = dir_object_url,
     .get = dir_get,

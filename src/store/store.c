@@ -179,6 +179,8 @@ bool store_probe(struct store *s, bool *atomic, struct error *e)
     char key[32] = "probe/";
     bool holds = false;
 
+    if (s->backend->tidy)
+        s->backend->tidy(s);
     random_bytes(random, sizeof random);
     hex_encode(random, sizeof random, key + strlen(key));
     if (!probe_conditions(s, key, &holds, e))

@@ -208,6 +208,12 @@ static bool cmd_sleep(char **arg)
     return true;
 }
 
+static bool cmd_allow(char **arg)
+{
+    store_allow_after_stop(store, strtod(arg[0], NULL));
+    return true;
+}
+
 static const struct {
     const char *name;
     int n_arguments;
@@ -220,6 +226,7 @@ static const struct {
     {"probe", 0, cmd_probe},       {"publish", 4, cmd_publish},   {"find", 1, cmd_find},
     {"latest", 0, cmd_latest},     {"point", 1, cmd_point},       {"versions", 0, cmd_versions},
     {"remove", 1, cmd_remove},     {"prune", 1, cmd_prune},       {"sleep", 1, cmd_sleep},
+    {"allow-after-stop", 1, cmd_allow},
 };
 
 /* Several commands in one process: each with its fixed number of arguments. */

@@ -230,6 +230,21 @@ def test_stop():
     tap.ok(time.monotonic() - start < 2.5, "a signal ends a transfer", time.monotonic() - start)
 
 
+def after_stop(*commands):
+    server.play()
+    p = driver().start("sleep", 30, *commands)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGTERM)
+    return driver().finish(p)
+
+
+def test_after_stop():
+    run = after_stop("put", "late", "1")
+    tap.ok(run[0] == 1 and not server.requests and "stopped" in run[2], "after a stop nothing is sent", run)
+    run = after_stop("allow-after-stop", 4, "put", "late", "1")
+    tap.ok(run[:2] == (0, "written\n"), "but what was allowed, as the last checkpoint", run)
+
+
 def test_region_and_redirect():
     d = driver()
     server.objects["/bucket/p/r"] = b"here"
@@ -352,7 +367,7 @@ def main():
         tap.done()
     server = Server()
     try:
-        tap.main(test_transient, test_for_ever, test_final, test_lost_answer, test_broken_transfers, test_stop,
+        tap.main(test_transient, test_for_ever, test_final, test_lost_answer, test_broken_transfers, test_stop, test_after_stop,
                  test_region_and_redirect, test_clock, test_no_conditions, test_web_identity, test_no_secrets)
     finally:
         import shutil

@@ -1,4 +1,5 @@
 /* A folder as a store: what each operation promises, the lock, and eight processes at once. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,6 +263,35 @@ static void test_lock_is_taken_over(void **state)
     dir_lock_release(&l);
 }
 
+static void test_tidy(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool is_old, stays;
+    } files[] = {
+        {"m/versions/v/.model.onnx.0123.new", true, false}, {"m/versions/v/.tmp-0123", true, false},
+        {"m/.tmp-1", true, false}, {"m/versions/v/.tmp-young", false, true}, {"m/versions/v/model.onnx", true, true},
+        {"m/versions/v/.keep", true, true}, {"m/x.new", true, true},
+    };
+    size_t n = sizeof files / sizeof *files;
+    check(fs_mkdirs(fs_join(&arena, folder, "m/versions/v"), &err));
+    for (size_t i = 0; i < n; i++) {
+        write_local(files[i].name, "x");
+        struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+        if (files[i].is_old)
+            utimensat(AT_FDCWD, fs_join(&arena, folder, files[i].name), old, 0);
+    }
+    struct store *s = open_store("file://m", folder);
+    bool atomic;
+    check(store_probe(s, &atomic, &err));
+    store_close(s);
+    for (size_t i = 0; i < n; i++) {
+        if (fs_exists(fs_join(&arena, folder, files[i].name)) != files[i].stays)
+            fail_msg("%s", files[i].name);
+    }
+}
+
 #define N_PROCESSES 8
 #define N_ROUNDS 25
 
@@ -323,6 +353,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_probe, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_probe_on_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock_is_taken_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tidy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_eight_processes, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
