@@ -2,12 +2,19 @@
  *     write_model SCALE IMAGE_SIZE SEED DIR CLASS_NAME... */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/fs.h"
 #include "core/rng.h"
 #include "detector/model.h"
 #include "export/model_file.h"
 #include "export/onnx.h"
+
+/* The head's last convolutions, whose outputs must vary from cell to cell for boxes and scores to do so. */
+static bool is_output(const char *name)
+{
+    return strncmp(name, "model.22.", 9) == 0 && strstr(name, ".2.weight");
+}
 
 static void enliven(struct model *m, uint64_t seed)
 {
@@ -19,7 +26,7 @@ static void enliven(struct model *m, uint64_t seed)
         struct rng r = rng_at(seed, RNG_TEST, 0, (uint32_t)i);
         for (size_t j = 0; j < p->n; j++)
             if (p->kind == PARAM_WEIGHT)
-                m->params.data[p->offset + j] *= (real)1;
+                m->params.data[p->offset + j] *= is_output(p->name) ? 4 : 1;
             else
                 m->params.data[p->offset + j] = (real)rng_range(&r, ranges[p->kind][0], ranges[p->kind][1]);
     }
