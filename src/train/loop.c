@@ -261,7 +261,7 @@ static void close_epoch(struct trainer *t)
     double spent = clock_seconds() - t->progress.started;
     long here = (long)s->epoch * t->schedule.batches_per_epoch - t->progress.batches_at_start;
     long left = (long)(t->o->epochs - s->epoch) * t->schedule.batches_per_epoch;
-    progress_epoch(&t->progress, row, here > 0 ? spent / (double)here * (double)left : 0, is_best);
+    progress_epoch(&t->progress, row, here > 0 ? spent / (double)here * (double)left : 0, is_best && s->best_fitness > 0);
 }
 
 static bool run_epochs(struct trainer *t, enum train_end *end, struct error *e)

@@ -142,7 +142,7 @@ static void check_gemm(int m, int n, int k)
     fill(y, (size_t)n * k, -1, 1, 21);
     for (int mode = 0; mode < 8; mode++) {
         bool ta = mode & 1, tb = mode & 2;
-        float beta = mode & 4 ? 1 : 0;
+        real beta = mode & 4 ? 1.0f : 0.0f;
         float *want = guarded(a_block, other, (size_t)m * n), *got = guarded(b_block, other, (size_t)m * n);
         ref.gemm(ta, tb, m, n, k, x, ta ? m : k, y, tb ? k : n, beta, want, n);
         set.gemm(ta, tb, m, n, k, x, ta ? m : k, y, tb ? k : n, beta, got, n);
