@@ -49,7 +49,7 @@ static void agrees_with_double(void **state)
     }
 }
 
-/* Bytes of OpenCV 4.x cv2.resize(INTER_LINEAR) of the 4x1 ramp 0, 80, 160, 240. */
+/* Bytes of OpenCV 5.0.0 cv2.resize(INTER_LINEAR) of the 4x1 ramp 0, 80, 160, 240. */
 static void known_bytes(void **state)
 {
     (void)state;
