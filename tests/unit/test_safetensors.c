@@ -39,7 +39,7 @@ static int tear_down(void **state)
 static struct str written(const struct st_file *f)
 {
     struct error e = {0};
-    struct str bytes;
+    struct str bytes = {0};
     const char *path = fs_join(&arena, folder, "a.safetensors");
     if (!safetensors_write(path, f, &e) || !fs_read_file(path, 1 << 20, &arena, &bytes, &e))
         fail_msg("%s", e.message);
