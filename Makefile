@@ -171,7 +171,7 @@ build/tools/render_sample: tools/render_sample.c $(wildcard tools/sample/*.c) $(
 	$(CC) -D_GNU_SOURCE -std=c17 -O2 -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wvla \
 	    -ffp-contract=off -fno-math-errno $(WERROR) -o $@ $(filter %.c,$^) -lm
 
-sample: build/tools/render_sample ## render dataset/ again (three minutes; the same bytes)
+sample: build/tools/render_sample ## render dataset/ again (two minutes; the same bytes)
 	build/tools/render_sample dataset
 
 demo: $(BIN) ## train a small detector on dataset/ and show what a run leaves behind

@@ -16,7 +16,7 @@
 
 #define SEED 20u
 #define N_IMAGES 200
-#define SUBSAMPLES 3 /* per side of a pixel */
+#define SUBSAMPLES 2 /* per side of a pixel */
 
 static float light[FILM_MAX_SIDE * FILM_MAX_SIDE * 3];
 static uint8_t rgb[FILM_MAX_SIDE * FILM_MAX_SIDE * 3];

@@ -13,7 +13,7 @@ DATASET = os.path.join(ROOT, "dataset")
 MAX_BYTES = 4000000
 CLASSES = ["bolt", "nut", "gear"]
 PARTS = ("train", "val")
-N_RENDERED_AGAIN = 5  # of 200: about half a second each
+N_RENDERED_AGAIN = 5  # of 200: about a third of a second each
 
 
 def listed(kind, part):
@@ -95,7 +95,7 @@ def test_labels():
         share = n_empty / len(listed("labels", part))
         tap.ok(min(boxes) >= 15 and max(boxes) <= 2 * min(boxes), "every class is in %s, in balance" % part, boxes)
         tap.ok(0.04 <= share <= 0.1, "4 to 10 %% of %s shows none of the classes" % part, share)
-        tap.ok(min(sides) < 0.15 and max(sides) > 0.4, "%s has small and large boxes" % part, (min(sides), max(sides)))
+        tap.ok(min(sides) < 0.2 and max(sides) > 0.4, "%s has small and large boxes" % part, (min(sides), max(sides)))
     tap.ok(not bad, "every label is a class and a box inside its image", "\n".join(bad))
 
 

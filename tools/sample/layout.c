@@ -82,9 +82,7 @@ static void light_roll(struct light *l, struct dice *d)
 static void lens_roll(struct lens *l, struct dice *d)
 {
     l->key = dice_range(d, 0.13f, 0.46f);
-    l->blur_px = dice_unit(d) < 0.6f   ? dice_range(d, 0.3f, 0.75f)
-                 : dice_unit(d) < 0.5f ? dice_range(d, 0.75f, 1.1f)
-                                       : 0.0f;
+    l->blur_px = dice_unit(d) < 0.75f ? dice_range(d, 0.25f, 0.75f) : dice_range(d, 0.75f, 1.1f);
     bool moves = dice_unit(d) < 0.15f;
     l->motion_x = moves ? dice_range(d, -0.9f, 0.9f) : 0.0f;
     l->motion_y = moves ? dice_range(d, -0.9f, 0.9f) : 0.0f;
@@ -155,7 +153,7 @@ static void settle(struct scene *s, struct thing *th, struct dice *d)
 static float size_roll(enum shape_kind kind, struct dice *d)
 {
     static const float range[SHAPE_KINDS][2] = {
-        [SHAPE_BOLT] = {0.17f, 0.46f}, [SHAPE_NUT] = {0.09f, 0.32f}, [SHAPE_GEAR] = {0.12f, 0.44f},
+        [SHAPE_BOLT] = {0.18f, 0.46f}, [SHAPE_NUT] = {0.11f, 0.34f}, [SHAPE_GEAR] = {0.12f, 0.44f},
         [SHAPE_DISC] = {0.08f, 0.22f}, [SHAPE_ROD] = {0.25f, 0.7f},  [SHAPE_BLOCK] = {0.1f, 0.35f},
         [SHAPE_BALL] = {0.06f, 0.14f}, [SHAPE_RING] = {0.12f, 0.3f}, [SHAPE_CABLE] = {0.4f, 1.0f},
         [SHAPE_SHEET] = {0.3f, 0.7f},
@@ -214,12 +212,10 @@ static bool is_clear(const struct scene *s, float least)
     return true;
 }
 
-static void things_roll(struct scene *s, bool is_empty, struct dice *d)
+static void things_roll(struct scene *s, int n_objects, int n_clutter, struct dice *d)
 {
-    static const int how_many[] = {1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5};
     enum shape_kind queue[SCENE_MAX_THINGS];
-    int n = 0, n_objects = is_empty ? 0 : how_many[dice_below(d, COUNT(how_many))],
-        n_clutter = dice_below(d, 4) + is_empty;
+    int n = 0;
     for (int i = 0; i < n_clutter; i++)
         queue[n++] = (enum shape_kind)(SHAPE_CLASSES + dice_below(d, SHAPE_KINDS - SHAPE_CLASSES));
     for (int i = 0; i < n_objects; i++)
@@ -238,13 +234,15 @@ static void things_roll(struct scene *s, bool is_empty, struct dice *d)
 void layout_roll(struct scene *s, uint32_t seed, int index, bool is_empty)
 {
     struct dice d = dice_of(seed, (uint32_t)index);
+    static const int how_many[] = {1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5};
     *s = (struct scene){0};
     camera_roll(&s->camera, &d);
     light_roll(&s->light, &d);
     lens_roll(&s->lens, &d);
     ground_roll(&s->ground, &d);
-    struct dice place = dice_of(dice_u32(&d), 0);
-    do
-        things_roll(s, is_empty, &place);
-    while (!is_clear(s, 0.6f));
+    int n_objects = is_empty ? 0 : how_many[dice_below(&d, COUNT(how_many))];
+    int n_clutter = dice_below(&d, 3) + is_empty;
+    do /* the numbers stay: else full pictures, which fail oftener, would become rare */
+        things_roll(s, n_objects, n_clutter, &d);
+    while (!is_clear(s, 0.65f));
 }

@@ -121,12 +121,12 @@ static float ring(const struct shape *s, struct v3 p)
     return f_len2(f_len2(p.x, p.y) - 0.5f + s->radius, p.z) - s->radius;
 }
 
-/* A piece of cable along x in a double bend: seven straight pieces. */
+/* A piece of cable along x in a double bend: twelve straight pieces. */
 static float cable(const struct shape *s, struct v3 p)
 {
     float best = 1e9f, ax = -0.46f, ay = 0.0f;
-    for (int i = 1; i <= 7; i++) {
-        float u = (float)i / 7.0f, bx = -0.46f + 0.92f * u;
+    for (int i = 1; i <= 12; i++) {
+        float u = (float)i / 12.0f, bx = -0.46f + 0.92f * u;
         float by = s->bend[0] * f_sin(u * SAMPLE_PI) + s->bend[1] * f_sin(u * 2.0f * SAMPLE_PI);
         float dx = bx - ax, dy = by - ay;
         float t = f_clamp(((p.x - ax) * dx + (p.y - ay) * dy) / (dx * dx + dy * dy), 0.0f, 1.0f);
