@@ -91,8 +91,8 @@ static void add_tiles(const struct report *r, struct str_buf *out)
     }
     str_buf_adds(out, "</div>\n");
     if (facts_other_dataset(r))
-        str_buf_adds(out, "<p class=\"note\" style=\"margin-top:10px\">The previous model was measured on another state "
-                          "of the dataset, so the change mixes both.</p>\n");
+        str_buf_adds(out, "<p class=\"note\" style=\"margin-top:10px\">The previous model was measured on another "
+                          "state of the dataset, so the change mixes both.</p>\n");
 }
 
 static void add_fact(struct str_buf *out, const char *label, const char *text, bool is_code)
@@ -313,8 +313,8 @@ static void add_artifacts(const struct report *r, struct str_buf *out)
     size_t n = json_len(list);
     if (n == 0)
         return;
-    str_buf_adds(out, "<h2>Files</h2>\n<div class=\"card scroll\"><table><thead><tr><th>File</th><th class=\"n\">Size</th>"
-                      "<th>SHA-256</th></tr></thead><tbody>\n");
+    str_buf_adds(out, "<h2>Files</h2>\n<div class=\"card scroll\"><table><thead><tr><th>File</th><th class=\"n\">Size"
+                      "</th><th>SHA-256</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < n && i < MAX_ARTIFACTS; i++) {
         const struct json *f = json_at(list, i);
         char size[FACT_TEXT];

@@ -161,8 +161,9 @@ static void add_training(const struct report *r, struct str_buf *out)
         str_buf_printf(out, " \u00B7 %.1f images/s", fact_number(t, "images_per_second"));
     if (fact_number(t, "jobs") > 1)
         str_buf_printf(out, " \u00B7 over %.0f jobs", fact_number(t, "jobs"));
-    if (isfinite(fact_number(t, "threads")))
-        str_buf_printf(out, " \u00B7 %.0f thread%s", fact_number(t, "threads"), fact_number(t, "threads") > 1 ? "s" : "");
+    double threads = fact_number(t, "threads");
+    if (isfinite(threads))
+        str_buf_printf(out, " \u00B7 %.0f thread%s", threads, threads > 1 ? "s" : "");
     if (fact_string(t, "cpu")[0]) {
         str_buf_adds(out, " on ");
         escape_markdown(out, fact_string(t, "cpu"), ESCAPE_NAME);
