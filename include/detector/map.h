@@ -1,7 +1,8 @@
 /* Mean average precision, the way the field's tables are computed.
  *
- * Matching per image and IoU threshold 0.50:0.05:0.95: all pairs of equal class with IoU >= t, by IoU descending
- * (ties: detection index, then label index); the first per detection, then the first per label, counts.
+ * Matching per image and IoU threshold 0.50:0.05:0.95: a detection claims the label of its class that it overlaps most
+ * (ties: first label); of the detections that claim one label with IoU >= t the surest is the hit (ties: first
+ * detection), the others are misses.
  * AP: detections of all images by score descending (ties: image, then detection index), precision envelope,
  * 101-point interpolation. Two rules for recall that was never reached are computed, because both are published:
  * MAP_RULE_CLASSIC (YOLOv8 up to 8.3: a point (1,0) after the last) and MAP_RULE_STRICT (later: AP beyond the reached

@@ -11,11 +11,10 @@
 #define N_CONFIDENCES 1000 /* grid on which the best F1 is looked for */
 #define SMOOTH_HALF 50     /* the mean F1 is smoothed over a tenth of the grid: 101 points */
 
-/* One detection, judged. A detection belongs to the label that it overlaps most, whatever the threshold, so one number
- * says at which thresholds it is right. */
+/* One detection, judged: bit i of hits says that it is right at threshold i. */
 struct judged {
     float score;
-    float iou; /* with the label it won; 0 = it won none */
+    unsigned hits;
     int class_id, image, index;
 };
 
@@ -26,8 +25,9 @@ struct map {
     size_t n, cap;
 };
 
-struct pair {
-    float iou;
+/* A detection and the label of its class that it overlaps most: whatever the threshold, it can win no other. */
+struct claim {
+    float score, iou;
     int detection, label;
 };
 
@@ -53,53 +53,45 @@ static float threshold(int i)
     return (float)(0.5 + 0.05 * i);
 }
 
-static int by_iou(const void *pa, const void *pb)
+static int surest_first(const void *pa, const void *pb)
 {
-    const struct pair *a = pa, *b = pb;
-    if (a->iou != b->iou)
-        return a->iou > b->iou ? -1 : 1;
-    if (a->detection != b->detection)
-        return a->detection < b->detection ? -1 : 1;
-    return (a->label > b->label) - (a->label < b->label);
+    const struct claim *a = pa, *b = pb;
+    if (a->score != b->score)
+        return a->score > b->score ? -1 : 1;
+    return (a->detection > b->detection) - (a->detection < b->detection);
 }
 
-static size_t list_pairs(const struct detection *d, int n_detections, const struct truth *t, int n_truths, struct pair **out)
+static struct claim claim_of(const struct detection *d, int index, const struct truth *t, int n_truths)
 {
-    size_t n = 0, cap = 0;
-    *out = NULL;
-    for (int i = 0; i < n_detections; i++)
-        for (int j = 0; j < n_truths; j++) {
-            float iou = d[i].class_id == t[j].class_id ? box_iou(d[i].box, t[j].box) : 0;
-            if (!(iou >= threshold(0)))
-                continue;
-            MEM_GROW(*out, n, cap);
-            (*out)[n++] = (struct pair){iou, i, j};
+    struct claim c = {.score = d->score, .detection = index, .label = -1};
+    for (int j = 0; j < n_truths; j++) {
+        float iou = d->class_id == t[j].class_id ? box_iou(d->box, t[j].box) : 0;
+        if (iou > c.iou) { /* the first label wins a tie */
+            c.iou = iou;
+            c.label = j;
         }
-    if (n > 1)
-        qsort(*out, n, sizeof **out, by_iou);
-    return n;
+    }
+    return c;
 }
 
-/* Pairs come best first: a detection's first pair is the only one that it may win, a label's first suitor wins. What
- * lies above a higher threshold is a prefix of the same list, so one walk settles all thresholds. */
+/* Of the detections that claim one label and overlap it enough, the surest is the hit; the others are misses. */
 static void match(const struct detection *d, int n_detections, const struct truth *t, int n_truths, struct judged *out)
 {
-    struct pair *pairs;
-    size_t n = list_pairs(d, n_detections, t, n_truths, &pairs);
-    bool *has_pair = mem_alloc((size_t)n_detections), *is_taken = mem_alloc((size_t)n_truths);
-    for (size_t i = 0; i < n; i++) {
-        const struct pair *p = &pairs[i];
-        if (has_pair[p->detection])
-            continue;
-        has_pair[p->detection] = true;
-        if (is_taken[p->label])
-            continue;
-        is_taken[p->label] = true;
-        out[p->detection].iou = p->iou;
+    struct claim *claims = mem_alloc(mem_mul((size_t)n_detections, sizeof *claims));
+    unsigned *taken = mem_alloc(mem_mul((size_t)n_truths, sizeof *taken)); /* bit i: won at threshold i */
+    for (int i = 0; i < n_detections; i++)
+        claims[i] = claim_of(&d[i], i, t, n_truths);
+    qsort(claims, (size_t)n_detections, sizeof *claims, surest_first);
+    for (int i = 0; i < n_detections; i++) {
+        const struct claim *c = &claims[i];
+        for (int k = 0; c->label >= 0 && k < N_THRESHOLDS && c->iou >= threshold(k); k++)
+            if (!(taken[c->label] >> k & 1)) {
+                taken[c->label] |= 1u << k;
+                out[c->detection].hits |= 1u << k;
+            }
     }
-    mem_free(has_pair);
-    mem_free(is_taken);
-    mem_free(pairs);
+    mem_free(claims);
+    mem_free(taken);
 }
 
 void map_add_image(struct map *m, const struct detection *d, int n_detections, const struct truth *t, int n_truths)
@@ -158,13 +150,13 @@ struct curve {
     size_t n;
 };
 
-static void trace(const struct judged *d, size_t n, long n_labels, float least_iou, struct curve *c)
+static void trace(const struct judged *d, size_t n, long n_labels, int at_threshold, struct curve *c)
 {
     long hits = 0;
     c->recall[0] = 0;
     c->precision[0] = 1;
     for (size_t i = 0; i < n; i++) {
-        hits += d[i].iou >= least_iou;
+        hits += d[i].hits >> at_threshold & 1;
         c->recall[i + 1] = (double)hits / (double)n_labels;
         c->precision[i + 1] = (double)hits / (double)(i + 1);
     }
@@ -234,7 +226,7 @@ static void compute_class(const struct judged *d, size_t n, long n_labels, enum 
     struct curve c = {.recall = ARENA_NEW(a, double, n + 3), .precision = ARENA_NEW(a, double, n + 3)};
     double sum = 0;
     for (int i = 0; i < N_THRESHOLDS; i++) {
-        trace(d, n, n_labels, threshold(i), &c);
+        trace(d, n, n_labels, i, &c);
         if (i == 0 && n > 0)
             trace_confidence(d, n, &c, ARENA_NEW(a, double, n), precision, recall);
         double ap = average_precision(&c, rule);
