@@ -36,6 +36,7 @@ int main(int argc, char **argv)
         log_error("standard output cannot be written");
         return error_exit_code(ERR_INTERNAL);
     }
-    log_annotate(LOG_ERROR, NULL, 0, "%s", e.message); /* on GitHub the line that people see first */
+    /* On GitHub the line that people see first. A stop that left a checkpoint is no error. */
+    log_annotate(e.code == ERR_STOPPED ? LOG_NOTICE : LOG_ERROR, NULL, 0, "%s", e.message);
     return e.code == ERR_STOPPED ? stop_exit_code() : error_exit_code(e.code);
 }
