@@ -147,7 +147,7 @@ def whole_versions(work):
         with open(path, encoding="utf-8") as f:
             manifest = json.load(f)
         for a in manifest["artifacts"]:
-            if digest(os.path.join(base, version, a["name"])) != a["sha256"]:
+            if digest(os.path.join(work, "models", a["key"])) != a["sha256"]:
                 raise AssertionError("%s of %s is not whole" % (a["name"], version))
         n += 1
     pointer = os.path.join(work, "models", "latest.json")
