@@ -15,7 +15,7 @@
 #include "sample/scene.h"
 
 #define SEED 20u
-#define N_IMAGES 200
+#define N_IMAGES 240
 #define SUBSAMPLES 2 /* per side of a pixel */
 
 static float light[FILM_MAX_SIDE * FILM_MAX_SIDE * 3];

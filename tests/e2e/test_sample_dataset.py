@@ -13,7 +13,7 @@ DATASET = os.path.join(ROOT, "dataset")
 MAX_BYTES = 4000000
 CLASSES = ["bolt", "nut", "gear"]
 PARTS = ("train", "val")
-N_RENDERED_AGAIN = 5  # of 200: about a third of a second each
+N_RENDERED_AGAIN = 5  # of 240: about a third of a second each
 
 
 def listed(kind, part):

@@ -86,7 +86,7 @@ static void lens_roll(struct lens *l, struct dice *d)
     bool moves = dice_unit(d) < 0.15f;
     l->motion_x = moves ? dice_range(d, -0.9f, 0.9f) : 0.0f;
     l->motion_y = moves ? dice_range(d, -0.9f, 0.9f) : 0.0f;
-    bool is_dark = dice_unit(d) < 0.2f; /* high gain */
+    bool is_dark = dice_unit(d) < 0.15f; /* high gain */
     l->shot = is_dark ? dice_range(d, 0.03f, 0.05f) : dice_range(d, 0.004f, 0.02f);
     l->read = is_dark ? dice_range(d, 0.003f, 0.01f) : dice_range(d, 0.0005f, 0.003f);
     l->vignette = dice_range(d, 0.0f, 0.4f);
@@ -153,7 +153,7 @@ static void settle(struct scene *s, struct thing *th, struct dice *d)
 static float size_roll(enum shape_kind kind, struct dice *d)
 {
     static const float range[SHAPE_KINDS][2] = {
-        [SHAPE_BOLT] = {0.18f, 0.46f}, [SHAPE_NUT] = {0.11f, 0.34f}, [SHAPE_GEAR] = {0.12f, 0.44f},
+        [SHAPE_BOLT] = {0.2f, 0.46f}, [SHAPE_NUT] = {0.12f, 0.36f}, [SHAPE_GEAR] = {0.14f, 0.44f},
         [SHAPE_DISC] = {0.08f, 0.22f}, [SHAPE_ROD] = {0.25f, 0.7f},  [SHAPE_BLOCK] = {0.1f, 0.35f},
         [SHAPE_BALL] = {0.06f, 0.14f}, [SHAPE_RING] = {0.12f, 0.3f}, [SHAPE_CABLE] = {0.4f, 1.0f},
         [SHAPE_SHEET] = {0.3f, 0.7f},
@@ -170,7 +170,7 @@ static void thing_roll(struct scene *s, enum shape_kind kind, struct dice *d)
     shape_roll(&th->shape, kind, d);
     material_roll(&th->material, kind, d);
     float u = dice_range(d, 0.1f, 0.9f), v = dice_range(d, 0.1f, 0.9f);
-    if (s->n_things > 0 && dice_unit(d) < 0.3f) { /* beside or over another thing */
+    if (s->n_things > 0 && dice_unit(d) < 0.2f) { /* beside or over another thing */
         const struct thing *other = &s->things[dice_below(d, s->n_things)];
         float turn = dice_range(d, 0.0f, 2.0f * SAMPLE_PI),
               far = 0.5f * (th->size + other->size) * dice_range(d, 0.6f, 1.0f);
@@ -244,5 +244,5 @@ void layout_roll(struct scene *s, uint32_t seed, int index, bool is_empty)
     int n_clutter = dice_below(&d, 3) + is_empty;
     do /* the numbers stay: else full pictures, which fail oftener, would become rare */
         things_roll(s, n_objects, n_clutter, &d);
-    while (!is_clear(s, 0.65f));
+    while (!is_clear(s, 0.75f));
 }
