@@ -1,6 +1,5 @@
 """Training as a user runs it, on a small part of the sample dataset: publish and skip, the same bytes for any number of
 threads, interruption and resumption, the gate, divergence, and kill -9 at any moment."""
-import hashlib
 import json
 import os
 import random
@@ -15,36 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SMALL = ["--image-size", "64", "--epochs", "3", "--batch-size", "8"]
-
-
-def make_workspace(n_train=24, n_val=8):
-    work = tempfile.mkdtemp(prefix="retrain-train-")
-    source = os.path.join(ROOT, "dataset")
-    for part, n in (("train", n_train), ("val", n_val)):
-        for kind in ("images", "labels"):
-            os.makedirs(os.path.join(work, "dataset", kind, part))
-        for name in sorted(os.listdir(os.path.join(source, "images", part)))[:n]:
-            stem = os.path.splitext(name)[0]
-            shutil.copy(os.path.join(source, "images", part, name), os.path.join(work, "dataset", "images", part))
-            label = os.path.join(source, "labels", part, stem + ".txt")
-            if os.path.exists(label):
-                shutil.copy(label, os.path.join(work, "dataset", "labels", part))
-    shutil.copy(os.path.join(source, "data.yaml"), os.path.join(work, "dataset"))
-    return work
-
-
-def start(work, *args):
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
-    return subprocess.Popen([tap.RETRAIN_BIN, *args], cwd=work, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True, errors="backslashreplace", start_new_session=True)
-
-
-def digest(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
+from workspace import ROOT, SMALL, digest, make_workspace, start  # noqa: E402
 
 
 def train(work, out, *more):
