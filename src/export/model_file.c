@@ -55,6 +55,9 @@ bool model_save(const char *path, const struct model *m, const real *weights, co
 static bool read_file(const char *path, struct arena *a, struct st_file *f, struct error *e)
 {
     struct str bytes;
+    if (!strcmp(fs_ext(path), ".pt") || !strcmp(fs_ext(path), ".onnx"))
+        return fail(e, ERR_CONFIG, "%s: only safetensors weights can be read so far: convert it, or give model.safetensors",
+                    path);
     if (!fs_read_file(path, MODEL_MAX_BYTES, a, &bytes, e)) {
         e->code = ERR_CONFIG;
         return false;
