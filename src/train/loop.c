@@ -144,7 +144,15 @@ static bool save(struct trainer *t, struct error *e)
 
 /* ---- one batch --------------------------------------------------------------------------------------------------- */
 
-static void optimizer_step(struct trainer *t, const struct schedule_point *at)
+static bool diverged(const struct trainer *t, const char *what, struct error *e)
+{
+    return fail(e, ERR_DIVERGED,
+                "training diverged: the %s is not finite in epoch %d, batch %d: lower learning-rate or raise "
+                "warmup-epochs",
+                what, t->s.epoch + 1, t->s.batch + 1);
+}
+
+static bool optimizer_step(struct trainer *t, const struct schedule_point *at, struct error *e)
 {
     struct param_set *p = &t->m->params;
     t->s.updates++;
@@ -157,10 +165,12 @@ static void optimizer_step(struct trainer *t, const struct schedule_point *at)
         .max_grad_norm = MAX_GRAD_NORM,
         .step = t->s.updates,
     };
-    optim_update(t->k, t->pool, p, &step);
+    if (!isfinite(optim_update(t->k, t->pool, p, &step)))
+        return diverged(t, "gradient", e);
     memset(p->grad, 0, p->n_trainable * sizeof *p->grad);
     optim_ema(t->k, t->pool, p, t->s.updates);
     t->s.last_step = t->s.iteration;
+    return true;
 }
 
 /* A stop between two operations gives the batch up: it left no trace and is done again after the resumption. While
@@ -181,25 +191,20 @@ static bool train_batch(struct trainer *t, int index, struct error *e)
     struct loss_result r;
     loss_gradients(t->loss, n, &r);
     if (!isfinite(r.total))
-        return fail(e, ERR_DIVERGED,
-                    "training diverged: the loss is not finite in epoch %d, batch %d: lower learning-rate or raise "
-                    "warmup-epochs",
-                    t->s.epoch + 1, index + 1);
+        return diverged(t, "loss", e);
     if (!net_backward(&t->d.net, n)) {
         memset(t->m->params.grad, 0, t->m->params.n_trainable * sizeof(real));
         return true;
     }
     net_update_running(&t->d.net);
     struct schedule_point at = schedule_at(&t->schedule, t->s.epoch, t->s.iteration);
-    if (t->s.iteration - t->s.last_step >= at.accumulate)
-        optimizer_step(t, &at);
+    if (t->s.iteration - t->s.last_step >= at.accumulate && !optimizer_step(t, &at, e))
+        return false;
     t->s.iteration++;
     t->s.batch = index + 1;
     t->s.loss_sums[0] += r.box;
     t->s.loss_sums[1] += r.cls;
     t->s.loss_sums[2] += r.dfl;
-    double elapsed = t->s.epoch_seconds + 1e-9;
-    progress_batch(&t->progress, t->s.epoch, index + 1, r.box + r.cls + r.dfl, (double)(first + n) / elapsed);
     return true;
 }
 
@@ -212,6 +217,17 @@ static enum train_end why_stop(const struct trainer *t)
     return t->o->deadline > 0 && clock_seconds() >= t->o->deadline ? TRAIN_DEADLINE : TRAIN_DONE;
 }
 
+/* Mean loss and speed of the epoch so far. */
+static void show_batch(struct trainer *t)
+{
+    const struct train_state *s = &t->s;
+    int images = s->batch * t->o->batch_size;
+    if (s->batch == 0)
+        return;
+    progress_batch(&t->progress, s->epoch, s->batch, (s->loss_sums[0] + s->loss_sums[1] + s->loss_sums[2]) / s->batch,
+                   (images < t->train_images.n ? images : t->train_images.n) / s->epoch_seconds);
+}
+
 static bool run_batches(struct trainer *t, enum train_end *end, struct error *e)
 {
     batch_begin_epoch(&t->batch, t->s.epoch, t->s.epoch < t->o->epochs - t->o->close_mosaic);
@@ -220,6 +236,7 @@ static bool run_batches(struct trainer *t, enum train_end *end, struct error *e)
         if (!train_batch(t, t->s.batch, e))
             return false;
         t->s.epoch_seconds += clock_seconds() - from;
+        show_batch(t);
         *end = why_stop(t);
         if (*end != TRAIN_DONE)
             return true;
