@@ -86,6 +86,19 @@ static char take_char(struct str *s, const char *set)
     return c;
 }
 
+/* "08:15:30" */
+static bool take_time(struct str *s, int *hour, int *minute, int *second)
+{
+    *hour = take_digits(s, 2);
+    if (*hour < 0 || !take_char(s, ":"))
+        return false;
+    *minute = take_digits(s, 2);
+    if (*minute < 0 || !take_char(s, ":"))
+        return false;
+    *second = take_digits(s, 2);
+    return *second >= 0;
+}
+
 bool clock_parse_rfc3339(struct str s, time_t *out)
 {
     int year = take_digits(&s, 4);
@@ -97,14 +110,8 @@ bool clock_parse_rfc3339(struct str s, time_t *out)
     int day = take_digits(&s, 2);
     if (day < 0 || !take_char(&s, "Tt "))
         return false;
-    int hour = take_digits(&s, 2);
-    if (hour < 0 || !take_char(&s, ":"))
-        return false;
-    int minute = take_digits(&s, 2);
-    if (minute < 0 || !take_char(&s, ":"))
-        return false;
-    int second = take_digits(&s, 2);
-    if (second < 0)
+    int hour, minute, second;
+    if (!take_time(&s, &hour, &minute, &second))
         return false;
     if (take_char(&s, ".")) {
         if (take_digits(&s, 1) < 0)
@@ -147,14 +154,8 @@ bool clock_parse_http(struct str s, time_t *out)
     int year = take_digits(&s, 4);
     if (year < 0 || !take_char(&s, " "))
         return false;
-    int hour = take_digits(&s, 2);
-    if (hour < 0 || !take_char(&s, ":"))
-        return false;
-    int minute = take_digits(&s, 2);
-    if (minute < 0 || !take_char(&s, ":"))
-        return false;
-    int second = take_digits(&s, 2);
-    return second >= 0 && s.n == 0 && to_time(year, month, day, hour, minute, second, out);
+    int hour, minute, second;
+    return take_time(&s, &hour, &minute, &second) && s.n == 0 && to_time(year, month, day, hour, minute, second, out);
 }
 
 bool clock_parse_duration(struct str s, double *seconds)

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* A tile's unfolded input should stay in the second-level cache next to the weights it meets; 96 Ki elements (384 KB)
- * were the best of 32 Ki .. 512 Ki on a 1 MiB L2, and within a few per cent of it on 512 KB. */
+/* A tile's unfolded input (384 KB) should stay in the second-level cache next to the weights it meets. The choice is not
+ * critical: docs/performance.md. */
 #define TILE_ELEMENTS (96 << 10)
 
 static size_t taps(const struct conv_shape *s)

@@ -147,7 +147,7 @@ def test_kill():
         seen.append(whole_versions(work))
         if seen[-1]:  # published: start again from nothing
             shutil.rmtree(os.path.join(work, "models"))
-    tap.ok(True, "after kill -9 at ten moments every visible version is complete (%s)" % seen)
+    tap.equal(len(seen), 10, "after kill -9 at ten moments every visible version is complete (%s)" % seen)
     r = tap.run("run", *SMALL, cwd=work, timeout=300)
     tap.equal((r.returncode, whole_versions(work)), (0, 1), "and the next run publishes")
     if r.returncode:

@@ -1,5 +1,5 @@
-/* Every slot of every kernel set against ref.c, at sizes around the vector width, with guards around each output. The
- * reference is evaluated on the same floats; tolerances are k * eps * (sum of magnitudes). */
+/* Every slot of every kernel set against ref.c, at sizes around the vector width, with guards around each output. Sums and
+ * products: k * eps * (sum of magnitudes); element-wise kernels: some units in the last place of the result. */
 #include "../harness/cmocka_all.h"
 
 #include <float.h>
