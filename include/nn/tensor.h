@@ -32,4 +32,10 @@ static inline real *tensor_grad_image(const struct tensor *t, int image)
     return t->grad + (size_t)image * t->image_stride;
 }
 
+/* Copies one image's values to or from plain planes [c][h][w], whatever the layout. For tests and other slow paths. */
+void tensor_get(const struct tensor *t, int image, real *chw);
+void tensor_set(const struct tensor *t, int image, const real *chw);
+void tensor_get_grad(const struct tensor *t, int image, real *chw);
+void tensor_set_grad(const struct tensor *t, int image, const real *chw);
+
 #endif
