@@ -1,6 +1,6 @@
 /* A planned network for one input size, batch and purpose: images in, raw outputs per level, decoded boxes.
  *
- * Anchors are the cells of the three levels in order P3, P4, P5, row-major; their count is spec_anchors(size). */
+ * Anchors are the cells of the three levels in order P3, P4, P5, row-major; their count is spec_anchors(h, w). */
 #ifndef DETECTOR_DETECTOR_H
 #define DETECTOR_DETECTOR_H
 
@@ -11,11 +11,11 @@
 struct detector {
     const struct spec *spec;
     struct net net;
-    int size; /* input pixels, square */
+    int h, w; /* input pixels */
     int n_anchors;
-    int image;            /* tensor [3,size,size], 0..1 */
-    int box[SPEC_LEVELS]; /* tensors [64,h,w]: 4 sides (left, top, right, bottom) x 16 bins, logits */
-    int cls[SPEC_LEVELS]; /* tensors [n_classes,h,w], logits */
+    int image;            /* tensor [3,h,w], 0..1 */
+    int box[SPEC_LEVELS]; /* tensors [64,h/s,w/s]: 4 sides (left, top, right, bottom) x 16 bins, logits */
+    int cls[SPEC_LEVELS]; /* tensors [n_classes,h/s,w/s], logits */
 };
 
 /* Where an anchor lies: level, cell, and its centre in units of cells (+0.5). */
@@ -26,13 +26,13 @@ struct anchor {
 };
 struct anchor detector_anchor(const struct detector *d, int index);
 
-/* Builds and plans. params is the model's; kernels and pool are borrowed; memory is the arena's. size is a multiple of
- * 32. */
+/* Builds and plans. params is the model's; kernels and pool are borrowed; memory is the arena's. h and w are
+ * multiples of 32. */
 void detector_build(struct detector *d, const struct spec *spec, struct param_set *params, const struct kernels *k,
-                    struct pool *pool, int size, int batch, bool is_training, struct arena *a);
+                    struct pool *pool, int h, int w, int batch, bool is_training, struct arena *a);
 void detector_free(struct detector *d);
 
-/* Copies n images (size*size*3 bytes RGB each) into the input as planes of value/255. */
+/* Copies n images (h*w*3 bytes RGB each) into the input as planes of value/255. */
 void detector_load(struct detector *d, const uint8_t *const *images, int n);
 
 /* Distances (left, top, right, bottom) in cells of one anchor: the means of the four softmaxed distributions, which are

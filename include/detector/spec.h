@@ -38,7 +38,7 @@ struct spec {
 
 /* ERR_CONFIG: unknown scale or class count outside 1..SPEC_MAX_CLASSES. */
 MUST_CHECK bool spec_build(char scale, int n_classes, struct spec *out, struct error *e);
-/* Anchor points of an S x S input: (S/8)^2 + (S/16)^2 + (S/32)^2. */
-int spec_anchors(int image_size);
+/* Anchor points of an input of h x w pixels: the cells of strides 8, 16 and 32. */
+int spec_anchors(int h, int w);
 
 #endif

@@ -98,13 +98,13 @@ static void collect(struct assigner *a, const struct detector *d, int image, int
 {
     int base = 0;
     for (int l = 0; l < SPEC_LEVELS; l++) {
-        int stride = d->spec->level_strides[l], w = d->size / stride;
+        int stride = d->spec->level_strides[l], h = d->h / stride, w = d->w / stride;
         int x0 = clamp_cell(truth->x1 / (real)stride - 1, w), x1 = clamp_cell(truth->x2 / (real)stride + 1, w);
-        int y0 = clamp_cell(truth->y1 / (real)stride - 1, w), y1 = clamp_cell(truth->y2 / (real)stride + 1, w);
+        int y0 = clamp_cell(truth->y1 / (real)stride - 1, h), y1 = clamp_cell(truth->y2 / (real)stride + 1, h);
         for (int y = y0; y <= y1; y++)
             for (int x = x0; x <= x1; x++)
                 add_candidate(a, d, image, base + y * w + x, box, class_id, truth);
-        base += w * w;
+        base += h * w;
     }
 }
 
@@ -163,9 +163,10 @@ static void reset(struct assigner *a, int n_labels)
         a->best_align[i] = a->best_overlap[i] = 0;
 }
 
-static struct ciou_box truth_of(const struct label *l, int size)
+static struct ciou_box truth_of(const struct label *l, const struct detector *d)
 {
-    real s = (real)size, x = (real)l->x * s, y = (real)l->y * s, w = (real)l->w * s / 2, h = (real)l->h * s / 2;
+    real nw = (real)d->w, nh = (real)d->h;
+    real x = (real)l->x * nw, y = (real)l->y * nh, w = (real)l->w * nw / 2, h = (real)l->h * nh / 2;
     return (struct ciou_box){x - w, y - h, x + w, y + h};
 }
 
@@ -174,7 +175,7 @@ int assign_image(struct assigner *a, const struct detector *d, int image, const 
 {
     reset(a, n_labels);
     for (int g = 0; g < n_labels; g++) {
-        struct ciou_box truth = truth_of(&labels[g], d->size);
+        struct ciou_box truth = truth_of(&labels[g], d);
         size_t first = a->n;
         collect(a, d, image, g, labels[g].class_id, &truth);
         take_best(a, first);
@@ -195,7 +196,7 @@ int assign_image(struct assigner *a, const struct detector *d, int image, const 
             continue;
         const struct candidate *c = &a->items[a->taken_by[i]];
         struct anchor at = detector_anchor(d, i);
-        struct ciou_box t = truth_of(&labels[c->box], d->size), p = *predicted_box(a, d, image, i, &at);
+        struct ciou_box t = truth_of(&labels[c->box], d), p = *predicted_box(a, d, image, i, &at);
         real unit = 1 / (real)at.stride, alpha;
         struct ciou_box pc = {p.x1 * unit, p.y1 * unit, p.x2 * unit, p.y2 * unit};
         struct ciou_box tc = {t.x1 * unit, t.y1 * unit, t.x2 * unit, t.y2 * unit};

@@ -33,14 +33,14 @@ void detector_load(struct detector *d, const uint8_t *const *images, int n)
 struct anchor detector_anchor(const struct detector *d, int index)
 {
     for (int l = 0; l < SPEC_LEVELS; l++) {
-        int w = d->size / d->spec->level_strides[l];
-        if (index < w * w)
+        int h = d->h / d->spec->level_strides[l], w = d->w / d->spec->level_strides[l];
+        if (index < h * w)
             return (struct anchor){.level = l,
                                    .cell = index,
                                    .x = (real)(index % w) + (real)0.5,
                                    .y = (real)(index / w) + (real)0.5,
                                    .stride = d->spec->level_strides[l]};
-        index -= w * w;
+        index -= h * w;
     }
     BUG("anchor beyond the last");
 }

@@ -11,9 +11,14 @@ struct builder {
     int out[SPEC_LAYERS]; /* tensor of each layer's output */
 };
 
-static int new_tensor(struct net *net, int c, int size)
+static int new_buffer(struct builder *b, int c, int stride)
 {
-    return net_view(net, net_buffer(net, c, size, size), 0, c);
+    return net_buffer(&b->d->net, c, b->d->h / stride, b->d->w / stride);
+}
+
+static int new_tensor(struct builder *b, int c, int stride)
+{
+    return net_view(&b->d->net, new_buffer(b, c, stride), 0, c);
 }
 
 /* Gives every layer its output tensor: a view into the concatenation that reads it, else a buffer of its own. */
@@ -27,7 +32,7 @@ static void place_outputs(struct builder *b)
         const struct layer *l = &s->layers[i];
         if (l->kind != LAYER_CONCAT)
             continue;
-        int buffer = net_buffer(net, l->c_out, b->d->size / l->out_stride, b->d->size / l->out_stride), channel = 0;
+        int buffer = new_buffer(b, l->c_out, l->out_stride), channel = 0;
         b->out[i] = net_view(net, buffer, 0, l->c_out);
         for (int j = 0; j < l->n_from; j++) {
             int from = l->from[j], c = s->layers[from].c_out;
@@ -39,7 +44,7 @@ static void place_outputs(struct builder *b)
     }
     for (int i = 0; i < SPEC_LAYERS - 1; i++)
         if (b->out[i] < 0)
-            b->out[i] = new_tensor(net, s->layers[i].c_out, b->d->size / s->layers[i].out_stride);
+            b->out[i] = new_tensor(b, s->layers[i].c_out, s->layers[i].out_stride);
 }
 
 static int input_of(const struct builder *b, int layer)
@@ -54,14 +59,13 @@ static void build_c2f(struct builder *b, int index)
 {
     struct net *net = &b->d->net;
     const struct layer *l = &b->d->spec->layers[index];
-    int c = l->c_out / 2, size = b->d->size / l->out_stride;
-    int buffer = net_buffer(net, (2 + l->repeats) * c, size, size);
+    int c = l->c_out / 2, buffer = new_buffer(b, (2 + l->repeats) * c, l->out_stride);
     char name[NAME];
     snprintf(name, sizeof name, "model.%d.cv1", index);
     net_conv_bn_silu(net, name, input_of(b, index), net_view(net, buffer, 0, 2 * c), -1, 1, 1);
     for (int i = 0; i < l->repeats; i++) {
         int in = net_view(net, buffer, (1 + i) * c, c), out = net_view(net, buffer, (2 + i) * c, c);
-        int hidden = new_tensor(net, c, size);
+        int hidden = new_tensor(b, c, l->out_stride);
         snprintf(name, sizeof name, "model.%d.m.%d.cv1", index, i);
         net_conv_bn_silu(net, name, in, hidden, -1, 3, 1);
         snprintf(name, sizeof name, "model.%d.m.%d.cv2", index, i);
@@ -75,8 +79,7 @@ static void build_sppf(struct builder *b, int index)
 {
     struct net *net = &b->d->net;
     const struct layer *l = &b->d->spec->layers[index];
-    int c = l->c_in / 2, size = b->d->size / l->out_stride;
-    int buffer = net_buffer(net, 4 * c, size, size);
+    int c = l->c_in / 2, buffer = new_buffer(b, 4 * c, l->out_stride);
     char name[NAME];
     snprintf(name, sizeof name, "model.%d.cv1", index);
     net_conv_bn_silu(net, name, input_of(b, index), net_view(net, buffer, 0, c), -1, 1, 1);
@@ -90,15 +93,15 @@ static int build_branch(struct builder *b, const char *branch, int level, int hi
 {
     struct net *net = &b->d->net;
     const struct spec *s = b->d->spec;
-    int size = b->d->size / s->level_strides[level], in = b->out[s->level_layers[level]];
+    int stride = s->level_strides[level], in = b->out[s->level_layers[level]];
     char name[NAME];
     for (int i = 0; i < 2; i++) {
-        int out = new_tensor(net, hidden, size);
+        int out = new_tensor(b, hidden, stride);
         snprintf(name, sizeof name, "model.%d.%s.%d.%d", SPEC_LAYERS - 1, branch, level, i);
         net_conv_bn_silu(net, name, in, out, -1, 3, 1);
         in = out;
     }
-    int out = new_tensor(net, outputs, size);
+    int out = new_tensor(b, outputs, stride);
     snprintf(name, sizeof name, "model.%d.%s.%d.2", SPEC_LAYERS - 1, branch, level);
     net_conv_bias(net, name, in, out);
     return out;
@@ -134,14 +137,14 @@ static void build_layer(struct builder *b, int index)
 }
 
 void detector_build(struct detector *d, const struct spec *spec, struct param_set *params, const struct kernels *k,
-                    struct pool *pool, int size, int batch, bool is_training, struct arena *a)
+                    struct pool *pool, int h, int w, int batch, bool is_training, struct arena *a)
 {
-    if (size % 32 != 0 || size < 32)
-        BUG("input size %d is no multiple of 32", size);
-    *d = (struct detector){.spec = spec, .size = size, .n_anchors = spec_anchors(size)};
+    if (h % 32 != 0 || h < 32 || w % 32 != 0 || w < 32)
+        BUG("input of %d x %d is no multiple of 32", h, w);
+    *d = (struct detector){.spec = spec, .h = h, .w = w, .n_anchors = spec_anchors(h, w)};
     d->net = (struct net){.kernels = k, .params = params, .pool = pool};
-    d->image = new_tensor(&d->net, 3, size);
     struct builder b = {.d = d};
+    d->image = new_tensor(&b, 3, 1);
     place_outputs(&b);
     for (int i = 0; i < SPEC_LAYERS; i++)
         build_layer(&b, i);

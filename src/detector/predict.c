@@ -4,7 +4,7 @@ void predictor_open(struct predictor *p, struct model *m, const struct kernels *
                     struct arena *a)
 {
     *p = (struct predictor){.batch = batch};
-    detector_build(&p->d, &m->spec, &m->params, k, pool, m->image_size, batch, false, a);
+    detector_build(&p->d, &m->spec, &m->params, k, pool, m->image_size, m->image_size, batch, false, a);
     size_t anchors = mem_mul((size_t)batch, (size_t)p->d.n_anchors);
     p->boxes = ARENA_NEW(a, struct box, anchors);
     p->scores = ARENA_NEW(a, float, mem_mul(anchors, (size_t)m->spec.n_classes));

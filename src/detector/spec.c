@@ -128,10 +128,10 @@ bool spec_build(char scale, int n_classes, struct spec *out, struct error *e)
     return true;
 }
 
-int spec_anchors(int image_size)
+int spec_anchors(int h, int w)
 {
     int n = 0;
     for (int stride = 8; stride <= 32; stride *= 2)
-        n += (image_size / stride) * (image_size / stride);
+        n += (h / stride) * (w / stride);
     return n;
 }

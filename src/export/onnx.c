@@ -69,7 +69,7 @@ bool onnx_write(const char *path, const struct spec *spec, const struct param_se
     bool is_finite = onnx_net_add(&g, spec, p, weights, o->image_size);
     add_metadata(&metadata, spec, o, &a);
     struct graph_value in = {"images", 4, {1, 3, o->image_size, o->image_size}};
-    struct graph_value out = {"output0", 3, {1, 4 + spec->n_classes, spec_anchors(o->image_size)}};
+    struct graph_value out = {"output0", 3, {1, 4 + spec->n_classes, spec_anchors(o->image_size, o->image_size)}};
     struct str_buf model = graph_finish(&g, "retrain", &in, &out, &metadata);
 
     bool ok = (is_finite || fail(e, ERR_DIVERGED, "the folded weights are not finite: nothing was written to %s", path)) &&

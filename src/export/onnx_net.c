@@ -219,7 +219,7 @@ static void anchor_tables(const struct walk *w, int anchors, float *scale, float
 static void detect(struct walk *w)
 {
     struct arena scratch = {0};
-    int anchors = spec_anchors(w->image_size);
+    int anchors = spec_anchors(w->image_size, w->image_size);
     size_t n = mem_mul((size_t)anchors, 4);
     float *scale = ARENA_NEW(&scratch, float, n), *offset = ARENA_NEW(&scratch, float, n);
     anchor_tables(w, anchors, scale, offset);

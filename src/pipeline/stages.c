@@ -173,7 +173,7 @@ static bool find_in_file(struct predictor *p, const char *path, float min_score,
     struct image im = {0}, net = {0};
     if (!image_load(path, &im, e))
         return false;
-    struct letterbox l = letterbox_plan(im.w, im.h, p->d.size, p->d.size, true);
+    struct letterbox l = letterbox_plan(im.w, im.h, p->d.w, p->d.h, true);
     letterbox_apply(&l, &im, &net);
     struct nms_options o = {
         .min_score = min_score, .max_iou = PREDICT_IOU, .max_candidates = 30000, .max_detections = PREDICT_MAX};

@@ -94,7 +94,8 @@ static bool open_images(struct trainer *t, const struct dataset *d, struct error
 static void open_networks(struct trainer *t, struct arena *a)
 {
     struct model *m = t->m;
-    detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->batch_size, true, &t->work);
+    detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->image_size,
+                   t->o->batch_size, true, &t->work);
     t->loss = loss_open(&t->d, &t->work);
     predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH, &t->work);
     t->predictor.d.net.is_cancelled = stop_requested;
@@ -408,8 +409,8 @@ size_t train_bytes_needed(const struct train_options *o, const struct dataset *d
     struct detector det;
     struct param_set params = m->params;
     for (int training = 0; training < 2; training++) {
-        detector_build(&det, &m->spec, &params, NULL, NULL, o->image_size, training ? o->batch_size : EVALUATE_BATCH,
-                       training, NULL);
+        detector_build(&det, &m->spec, &params, NULL, NULL, o->image_size, o->image_size,
+                       training ? o->batch_size : EVALUATE_BATCH, training, NULL);
         total += net_bytes(&det.net);
         detector_free(&det);
     }

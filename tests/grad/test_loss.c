@@ -72,7 +72,7 @@ static void build(struct fixture *f)
     f->pool = pool_open(2);
     model_make(&spec, NAMES, SIZE, true, &f->arena, &f->model);
     model_init(&f->model, 3);
-    detector_build(&f->d, &spec, &f->model.params, &f->kernels, f->pool, SIZE, BATCH, true, &f->arena);
+    detector_build(&f->d, &spec, &f->model.params, &f->kernels, f->pool, SIZE, SIZE, BATCH, true, &f->arena);
     f->loss = loss_open(&f->d, &f->arena);
     struct rng r = rng_at(5, RNG_TEST, 0, 0);
     struct tensor *in = &f->d.net.tensors[f->d.image];

@@ -173,9 +173,10 @@ static void refuses_what_it_does_not_know(void **state)
 static void anchors_of_usual_sizes(void **state)
 {
     (void)state;
-    assert_int_equal(spec_anchors(640), 8400);
-    assert_int_equal(spec_anchors(320), 2100);
-    assert_int_equal(spec_anchors(32), 21);
+    assert_int_equal(spec_anchors(640, 640), 8400);
+    assert_int_equal(spec_anchors(320, 320), 2100);
+    assert_int_equal(spec_anchors(32, 32), 21);
+    assert_int_equal(spec_anchors(256, 352), 1848);
 }
 
 int main(void)
