@@ -52,5 +52,8 @@ const char *fs_base(const char *path);                             /* after the 
 const char *fs_ext(const char *path);                              /* ".jpg" or "" ; of the last component */
 char *fs_dir(struct arena *a, const char *path);                   /* "." when there is no '/' */
 char *fs_stem(struct arena *a, const char *path);                  /* base without its last extension */
+/* Without ".", "name/.." and doubled slashes, by the text alone: links are not followed. Leading ".." of a relative
+ * path stay; "" for the current folder. */
+char *fs_normal(struct arena *a, const char *path);
 
 #endif

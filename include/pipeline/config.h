@@ -49,7 +49,8 @@ struct config {
 
     const char *output, *wanted_version, *annotate; /* "" = not given */
     bool show_manifest, delete_version;
-    double min_score;
+    double confidence, iou;
+    int max_detections;
 
     /* Resolved from the above. */
     const char *command;          /* "run" when none was named */
@@ -101,7 +102,8 @@ void config_help_action_yml(struct str_buf *out);
     X(check, "", 0, 0, "check configuration, dataset, credentials and permissions")                                    \
     X(train, "", 0, 0, "train and write the model's files to --output DIR; no store")                                  \
     X(eval, "MODEL", 1, 1, "measure a model on the held-back images")                                                  \
-    X(predict, "MODEL IMAGE...", 2, 1000000, "print detections as JSON lines (--annotate DIR draws them)")             \
+    X(predict, "MODEL IMAGE...", 2, 1000000,                                                                           \
+      "print detections in images, folders, patterns as JSON lines (--annotate DIR draws them)")                       \
     X(pull, "", 0, 0, "fetch the latest (or --version) model to --output DIR, verified")                               \
     X(list, "", 0, 0, "print the published versions with their metrics")                                               \
     X(rollback, "[VERSION]", 0, 1, "point latest.json at an earlier version (--delete removes the bad one)")           \

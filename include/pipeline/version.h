@@ -15,5 +15,7 @@ struct version {
 /* dataset_checksum: 64 hex digits. initial_weights: SHA-256 of the weights' file in hex, or "none". */
 void version_make(const struct config *c, const char *dataset_checksum, const char *initial_weights,
                   struct version *out);
+/* Has the form of a version's name. */
+bool version_is_name(const char *text);
 
 #endif

@@ -46,3 +46,25 @@ char *fs_stem(struct arena *a, const char *path)
     const char *base = fs_base(path);
     return arena_strndup(a, base, (size_t)(fs_ext(base) - base));
 }
+
+char *fs_normal(struct arena *a, const char *path)
+{
+    bool is_absolute = path[0] == '/';
+    size_t cap = strlen(path) / 2 + 2, n = 0;
+    struct str *parts = ARENA_NEW(a, struct str, cap);
+    struct str rest = str_of(path), part;
+    while (str_cut(&rest, '/', &part)) {
+        if (!part.n || str_is(part, "."))
+            continue;
+        if (!str_is(part, ".."))
+            parts[n++] = part;
+        else if (n && !str_is(parts[n - 1], ".."))
+            n--;
+        else if (!is_absolute)
+            parts[n++] = part;
+    }
+    char *out = arena_strdup(a, is_absolute ? "/" : "");
+    for (size_t i = 0; i < n; i++)
+        out = arena_printf(a, "%s%s" STR_FMT, out, i ? "/" : "", STR_ARG(parts[i]));
+    return out;
+}

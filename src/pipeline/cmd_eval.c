@@ -6,6 +6,8 @@
 #include "pipeline/show.h"
 #include "pipeline/stages.h"
 
+#define EVAL_BATCH 16
+
 static void print_row(double map50, double map50_95, double precision, double recall, long n_boxes, const char *name)
 {
     printf("%7.4f  %8.4f  %9.4f  %7.4f  %7ld  ", map50, map50_95, precision, recall, n_boxes);
@@ -52,13 +54,13 @@ bool cmd_eval(struct job *j, struct error *e)
 {
     struct loaded m = {0};
     struct metrics r = {0};
-    const char *path = config_path(j->config, j->arena, j->config->arguments[0]);
-    if (!job_scan(j, e))
+    const char *path;
+    if (!model_place(j, j->config->arguments[0], &path, e) || !job_scan(j, e))
         return false;
     job_log_defects(j, 20);
     if (!job_accept_dataset(j, e))
         return false;
-    bool ok = stage_load(j, path, &m, e) && stage_measure(j, &m, &r, e);
+    bool ok = stage_load(j, path, EVAL_BATCH, &m, e) && stage_measure(j, &m, &r, e);
     if (ok && !strcmp(j->config->log_format, "json"))
         print_json(&m, &r);
     else if (ok)

@@ -6,6 +6,7 @@
 
 #include "core/fs.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "detector/predict.h"
 #include "export/model_file.h"
 #include "export/onnx.h"
@@ -13,10 +14,10 @@
 #include "train/evaluate.h"
 #include "train/train.h"
 
-#define PREDICT_IOU 0.7f
-#define PREDICT_MAX 300
 #define REPORT_PHOTOS 8
-#define REPORT_MIN_SCORE 0.25f
+#define MOST_CANDIDATES 30000
+
+static const struct predict_options FOR_REPORT = {.confidence = 0.25, .iou = 0.7, .max_detections = 300};
 
 static struct train_options options_of(const struct job *j)
 {
@@ -167,25 +168,65 @@ void stage_free(struct trained *t)
 
 /* ---- using a model ------------------------------------------------------------------------------------------------ */
 
-static bool find_in_file(struct predictor *p, const char *path, float min_score, struct arena *a,
-                         struct detection **out, int *n, int *w, int *h, struct error *e)
+/* Images being fitted into the net's input: decoding is most of the work, so each worker takes one. */
+struct fitting {
+    const char *const *paths;
+    int net_w, net_h;
+    struct image *net;
+    struct letterbox *fit;
+    struct answer *out;
+};
+
+static void fit_item(void *ctx, int i, int worker)
 {
-    struct image im = {0}, net = {0};
-    if (!image_load(path, &im, e))
-        return false;
-    struct letterbox l = letterbox_plan(im.w, im.h, p->d.w, p->d.h, true);
-    letterbox_apply(&l, &im, &net);
-    struct nms_options o = {
-        .min_score = min_score, .max_iou = PREDICT_IOU, .max_candidates = 30000, .max_detections = PREDICT_MAX};
-    *out = ARENA_NEW(a, struct detection, PREDICT_MAX);
-    predictor_run(p, p->d.net.params->data, (const uint8_t *const[]){net.px}, 1, &o, out, n);
-    for (int i = 0; i < *n; i++)
-        (*out)[i].box = letterbox_to_image(&l, (*out)[i].box);
-    *w = im.w;
-    *h = im.h;
+    (void)worker;
+    struct fitting *f = ctx;
+    struct image im = {0};
+    f->out[i] = (struct answer){.all = f->out[i].all};
+    if (!image_load(f->paths[i], &im, &f->out[i].error))
+        return;
+    f->fit[i] = letterbox_plan(im.w, im.h, f->net_w, f->net_h, true);
+    letterbox_apply(&f->fit[i], &im, &f->net[i]);
+    f->out[i].w = im.w;
+    f->out[i].h = im.h;
     image_free(&im);
-    image_free(&net);
-    return true;
+}
+
+/* n is at most the predictor's batch. Images that cannot be read take no place in it. */
+static bool find_in_files(struct predictor *p, const char *const *paths, int n, const struct predict_options *o,
+                          struct answer *out)
+{
+    struct arena work = {0};
+    struct fitting f = {.paths = paths, .net_w = p->d.w, .net_h = p->d.h, .out = out};
+    f.net = ARENA_NEW(&work, struct image, (size_t)n);
+    f.fit = ARENA_NEW(&work, struct letterbox, (size_t)n);
+    pool_run(p->d.net.pool, n, fit_item, &f);
+
+    const uint8_t **pixels = ARENA_NEW(&work, const uint8_t *, (size_t)n);
+    struct detection **found = ARENA_NEW(&work, struct detection *, (size_t)n);
+    int *n_found = ARENA_NEW(&work, int, (size_t)n), *item = ARENA_NEW(&work, int, (size_t)n), n_readable = 0;
+    for (int i = 0; i < n; i++) {
+        if (!f.net[i].px)
+            continue;
+        pixels[n_readable] = f.net[i].px;
+        found[n_readable] = out[i].all;
+        item[n_readable++] = i;
+    }
+    struct nms_options nms = {.min_score = (float)o->confidence,
+                              .max_iou = (float)o->iou,
+                              .max_candidates = MOST_CANDIDATES,
+                              .max_detections = o->max_detections};
+    bool ok = !n_readable || predictor_run(p, p->d.net.params->data, pixels, n_readable, &nms, found, n_found);
+    for (int k = 0; k < n_readable && ok; k++) {
+        struct answer *answer = &out[item[k]];
+        answer->n = n_found[k];
+        for (int i = 0; i < answer->n; i++)
+            answer->all[i].box = letterbox_to_image(&f.fit[item[k]], answer->all[i].box);
+    }
+    for (int i = 0; i < n; i++)
+        image_free(&f.net[i]);
+    arena_free(&work);
+    return ok;
 }
 
 bool stage_photos(struct job *j, const struct trained *t, struct report_photo **out, int *n, struct error *e)
@@ -203,17 +244,18 @@ bool stage_photos(struct job *j, const struct trained *t, struct report_photo **
         const struct sample *s = &d->samples[i];
         if (s->part != PART_VAL || seen++ % every != 0)
             continue;
-        struct detection *found;
-        int n_found, w, h;
-        ok = find_in_file(&p, s->path, REPORT_MIN_SCORE, j->arena, &found, &n_found, &w, &h, e);
+        struct answer answer = {.all = ARENA_NEW(j->arena, struct detection, (size_t)FOR_REPORT.max_detections)};
+        ok = find_in_files(&p, &s->path, 1, &FOR_REPORT, &answer) && answer.error.code == ERR_NONE;
         if (ok)
-            (*out)[(*n)++] = (struct report_photo){s->path, s->name, found, n_found, s->labels, s->n_labels};
+            (*out)[(*n)++] = (struct report_photo){s->path, s->name, answer.all, answer.n, s->labels, s->n_labels};
+        else
+            *e = answer.error;
     }
     predictor_close(&p);
     return ok;
 }
 
-bool stage_load(struct job *j, const char *path, struct loaded *out, struct error *e)
+bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, struct error *e)
 {
     if (!strcmp(fs_ext(path), ".onnx"))
         return fail(e, ERR_CONFIG,
@@ -226,7 +268,7 @@ bool stage_load(struct job *j, const char *path, struct loaded *out, struct erro
     out->n_classes = out->model->spec.n_classes;
     out->image_size = out->model->image_size;
     out->predictor = ARENA_NEW(j->arena, struct predictor, 1);
-    predictor_open(out->predictor, out->model, k, j->pool, !strcmp(j->config->command, "eval") ? 16 : 1, j->arena);
+    predictor_open(out->predictor, out->model, k, j->pool, batch, j->arena);
     return true;
 }
 
@@ -247,10 +289,11 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, s
     return ok || fail(e, ERR_STOPPED, "stopped while measuring");
 }
 
-bool stage_predict(struct job *j, const struct loaded *m, const char *image_path, double min_score,
-                   struct detection **out, int *n, int *w, int *h, struct error *e)
+bool stage_predict(const struct loaded *m, const char *const *paths, int n, const struct predict_options *o,
+                   struct answer *out, struct error *e)
 {
-    return find_in_file(m->predictor, image_path, (float)min_score, j->arena, out, n, w, h, e);
+    m->predictor->d.net.is_cancelled = stop_requested;
+    return find_in_files(m->predictor, paths, n, o, out) || fail(e, ERR_STOPPED, "predict: stopped by a signal");
 }
 
 void stage_unload(struct loaded *m)

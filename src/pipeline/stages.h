@@ -44,11 +44,25 @@ struct loaded {
     int n_classes, image_size;
     struct predictor *predictor;
 };
-MUST_CHECK bool stage_load(struct job *j, const char *path, struct loaded *out, struct error *e);
+/* model_place.c: the file that `what` means: itself, model.safetensors of a folder, or of `latest` or a version in the
+ * store, fetched and verified. */
+MUST_CHECK bool model_place(struct job *j, const char *what, const char **path, struct error *e);
+/* Plans for `batch` images at a time. */
+MUST_CHECK bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, struct error *e);
 MUST_CHECK bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, struct error *e);
-/* Detections in pixels of the image as people see it (EXIF rotation applied), best first. */
-MUST_CHECK bool stage_predict(struct job *j, const struct loaded *m, const char *image_path, double min_score,
-                              struct detection **out, int *n, int *w, int *h, struct error *e);
+
+struct predict_options {
+    double confidence, iou;
+    int max_detections;
+};
+struct answer {
+    struct detection *all; /* [max_detections], the caller's; best first, pixels of the image as people see it */
+    int n, w, h;           /* w, h: pixels, EXIF rotation applied */
+    struct error error;    /* ERR_NONE = the image was read */
+};
+/* Detections in n images, at most `batch`. An image that cannot be read is told in its answer. False: a stop signal. */
+MUST_CHECK bool stage_predict(const struct loaded *m, const char *const *paths, int n, const struct predict_options *o,
+                              struct answer *out, struct error *e);
 void stage_unload(struct loaded *m); /* safe on zero */
 
 #endif

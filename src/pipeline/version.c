@@ -1,6 +1,7 @@
 #include "pipeline/version.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/hash.h"
 #include "train/train.h"
@@ -15,4 +16,10 @@ void version_make(const struct config *c, const char *dataset_checksum, const ch
     str_buf_free(&recipe);
     hex_encode(sum, sizeof sum, out->recipe_checksum);
     snprintf(out->name, sizeof out->name, "%.12s-%.8s", dataset_checksum, out->recipe_checksum);
+}
+
+bool version_is_name(const char *text)
+{
+    return strlen(text) == 21 && text[12] == '-' && strspn(text, "0123456789abcdef") == 12 &&
+           strspn(text + 13, "0123456789abcdef") == 8;
 }

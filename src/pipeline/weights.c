@@ -6,13 +6,6 @@
 #include "core/hash.h"
 #include "pipeline/job.h"
 
-static bool is_version(const char *text)
-{
-    size_t n = strlen(text);
-    return n == 21 && text[12] == '-' && strspn(text, "0123456789abcdef") == 12 &&
-           strspn(text + 13, "0123456789abcdef") == 8;
-}
-
 static const struct json *artifact_named(const struct json *manifest, const char *name)
 {
     const struct json *all = json_get(manifest, "artifacts");
@@ -121,7 +114,7 @@ bool weights_resolve(struct job *j, struct error *e)
     memcpy(j->weights.sha256, "none", 5);
     if (!strcmp(what, "none"))
         return true;
-    if (!strcmp(what, "latest") || is_version(what))
+    if (!strcmp(what, "latest") || version_is_name(what))
         return from_store(j, what, e);
 
     const char *path = config_path(j->config, j->arena, what);

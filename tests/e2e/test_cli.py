@@ -5,25 +5,15 @@ import json
 import os
 import re
 import shutil
-import struct
 import subprocess
 import tempfile
 import time
-import zlib
 
 import tap
+from workspace import png
 
 OUTPUTS = ["status", "version", "dataset-checksum", "map50", "map50-95", "model-key", "model-url", "model-sha256", "report"]
 FOLDERS = []
-
-
-def png(path, w=64, h=48, shade=100):
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + bytes((shade + x + y) % 256 for x in range(w) for _ in range(3)) for y in range(h))
-    with open(path, "wb") as f:
-        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0))
-                + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
 def write(path, text):

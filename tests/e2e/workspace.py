@@ -2,8 +2,10 @@
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
+import zlib
 
 import tap
 
@@ -38,3 +40,13 @@ def start(work, *args, **more):
 def digest(path):
     with open(path, "rb") as f:
         return hashlib.sha256(f.read()).hexdigest()
+
+
+def png(path, w=64, h=48, shade=100):
+    """A grey PNG, brighter to the right and to the bottom."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes((shade + x + y) % 256 for x in range(w) for _ in range(3)) for y in range(h))
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))

@@ -204,7 +204,7 @@ def test_photographs():
     min_score = 0.25
     with tempfile.TemporaryDirectory(prefix="retrain-photos-") as folder:
         photos, model = make_photos(folder), make_model(folder)
-        done = tap.run("predict", "--min-score", min_score, os.path.join(model, "model.safetensors"), *photos, cwd=folder)
+        done = tap.run("predict", "--confidence", min_score, os.path.join(model, "model.safetensors"), *photos, cwd=folder)
         if not tap.ok(done.returncode == 0, "retrain predict answers", done.stderr[-2000:]):
             return
         answers = [json.loads(line) for line in done.stdout.splitlines()]

@@ -78,6 +78,11 @@ static void paths_are_joined_and_taken_apart(void **state)
         assert_string_equal(fs_dir(&run, parts[i].path), parts[i].dir);
         assert_string_equal(fs_stem(&run, parts[i].path), parts[i].stem);
     }
+    static const char *const normal[][2] = {
+        {"a/./b//c/", "a/b/c"}, {"a/../b", "b"}, {"/a/../../b", "/b"}, {"../a/../..", "../.."}, {"/", "/"}, {".", ""}, {"a/..", ""},
+    };
+    for (size_t i = 0; i < COUNT(normal); i++)
+        assert_string_equal(fs_normal(&run, normal[i][0]), normal[i][1]);
 }
 
 static void reading_has_a_ceiling(void **state)

@@ -1,0 +1,66 @@
+/* The MODEL of `eval` and `predict`: a file, a folder that `pull` or `train` filled, `latest`, or a version of the
+ * store. */
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "pipeline/stages.h"
+
+#define MODEL_FILE "model.safetensors"
+
+static bool is_in_place(const char *path, const uint8_t wanted[SHA256_BYTES])
+{
+    uint8_t have[SHA256_BYTES];
+    uint64_t size;
+    struct error e;
+    return fs_exists(path) && sha256_file(path, have, &size, &e) && !memcmp(have, wanted, sizeof have);
+}
+
+/* Kept in .retrain/models, so that a second call fetches nothing; the next finished run clears it away. */
+static bool fetch(struct job *j, const struct json *manifest, const char **path, struct error *e)
+{
+    const char *version = json_string(json_get(manifest, "version"), "");
+    const struct json *files = json_get(manifest, "artifacts"), *file = NULL;
+    uint8_t sum[SHA256_BYTES];
+    for (size_t i = 0; i < json_len(files); i++)
+        if (!strcmp(json_string(json_get(json_at(files, i), "name"), ""), MODEL_FILE))
+            file = json_at(files, i);
+    if (!file)
+        return fail(e, ERR_CONFIG, "version %.40s was published without " MODEL_FILE ": see the option formats", version);
+    if (!version_is_name(version) || !hex_decode(str_of(json_string(json_get(file, "sha256"), "")), sum, sizeof sum))
+        return fail(e, ERR_STORE, "the manifest of version %.40s has no usable name or checksum", version);
+    *path = arena_printf(j->arena, "%s/.retrain/models/%s.safetensors", j->config->workspace, version);
+    log_info("model: version %s of %s", version, store_url(j->store));
+    return is_in_place(*path, sum) || (fs_mkdirs(fs_dir(j->arena, *path), e) &&
+                                       store_get_file(j->store, json_string(json_get(file, "key"), ""), *path, sum, e));
+}
+
+bool model_place(struct job *j, const char *what, const char **path, struct error *e)
+{
+    struct fs_stat st;
+    *path = config_path(j->config, j->arena, what);
+    if (!fs_stat(*path, true, &st, e))
+        return false;
+    if (st.kind == FS_DIR) {
+        *path = fs_join(j->arena, *path, MODEL_FILE);
+        return fs_exists(*path) || fail(e, ERR_CONFIG, "%s: this folder has no " MODEL_FILE, what);
+    }
+    if (st.kind != FS_ABSENT)
+        return true;
+    if (strcmp(what, "latest") && !version_is_name(what))
+        return fail(e, ERR_CONFIG, "%s: there is no such file; MODEL is a file or folder, latest, or a version", what);
+    if (!job_open_store(j, e))
+        return false;
+    if (!strcmp(what, "latest"))
+        return j->latest ? fetch(j, j->latest, path, e)
+                         : fail(e, ERR_STORE, "latest: nothing is published in %s yet", store_url(j->store));
+    enum version_state state;
+    char missing[256] = "";
+    if (!publish_find(j->store, what, &state, &j->published, missing, e))
+        return false;
+    if (state != VERSION_PUBLISHED)
+        return fail(e, ERR_STORE, "version %s is not published in %s; `retrain list` shows what is", what,
+                    store_url(j->store));
+    return fetch(j, j->published, path, e);
+}
