@@ -1,5 +1,6 @@
-/* A model as a safetensors file: weights under their usual names, and the metadata that makes the file enough by itself
- * (format, scale, class names, input size, version). */
+/* A model as a safetensors file: the whole state_dict under its usual names, shapes and types, so that the reference's
+ * model of the same scale and classes loads it strictly, and the metadata that makes the file enough by itself (format,
+ * scale, class names, input size, version; docs/models.md). */
 #ifndef EXPORT_MODEL_FILE_H
 #define EXPORT_MODEL_FILE_H
 

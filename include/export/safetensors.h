@@ -1,5 +1,6 @@
-/* safetensors files: named float tensors with string metadata. Written in state_dict order, contiguous, header padded
- * with blanks to 8 bytes; the same model gives the same bytes. Reads F32, F16, BF16 (widened) and skips integers. */
+/* safetensors files: named tensors with string metadata. Written with the header in the order given and padded with blanks
+ * to 8 bytes, the data without holes; the same model gives the same bytes. Reads F32, F16, BF16 (widened) and skips
+ * integers. */
 #ifndef EXPORT_SAFETENSORS_H
 #define EXPORT_SAFETENSORS_H
 
@@ -13,8 +14,9 @@ struct st_tensor {
     const char *name;
     int n_dims;
     int64_t dims[4];
-    const float *data; /* reader: in the arena; writer: borrowed */
-    size_t n;          /* product of dims */
+    const float *data;   /* F32; reader: in the arena; writer: borrowed */
+    const int64_t *ints; /* writer: when set, the tensor is I64 and these (borrowed) are written instead; reader: NULL */
+    size_t n;            /* product of dims */
 };
 struct st_meta {
     const char *key, *value;

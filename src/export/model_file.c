@@ -22,6 +22,40 @@ static char *names_json(const struct model *m, struct arena *a)
     return out;
 }
 
+/* PyTorch's BatchNorm counts its batches. Nothing that reads a detector uses the count, and the EMA, which is what is
+ * published, holds 0 in the reference too; but a strict load wants the entry, a number without dimensions. */
+static struct st_tensor batch_counter(const char *running_var, struct arena *a)
+{
+    static const int64_t count = 0;
+    int n_prefix = (int)(strlen(running_var) - strlen("running_var"));
+    return (struct st_tensor){.name = arena_printf(a, "%.*snum_batches_tracked", n_prefix, running_var), .ints = &count, .n = 1};
+}
+
+/* The bins' values as the weights of a 1x1 convolution: a constant of the architecture. */
+static struct st_tensor bins(void)
+{
+    static const float values[SPEC_REG_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return (struct st_tensor){
+        .name = "model.22.dfl.conv.weight", .n_dims = 4, .dims = {1, SPEC_REG_MAX, 1, 1}, .data = values, .n = SPEC_REG_MAX};
+}
+
+/* All entries of the reference's state_dict, in its order: the parameters and the two kinds that are not trained. */
+static size_t state_dict(const struct model *m, const real *weights, struct arena *a, struct st_tensor *out)
+{
+    size_t n = 0;
+    for (int i = 0; i < m->params.n_items; i++) {
+        const struct param *p = &m->params.items[i];
+        out[n] = (struct st_tensor){.name = p->name, .n_dims = p->n_dims, .data = weights + p->offset, .n = p->n};
+        for (int d = 0; d < 4; d++)
+            out[n].dims[d] = p->dims[d];
+        n++;
+        if (p->kind == PARAM_VAR)
+            out[n++] = batch_counter(p->name, a);
+    }
+    out[n++] = bins();
+    return n;
+}
+
 bool model_save(const char *path, const struct model *m, const real *weights, const struct model_file_info *info,
                 struct error *e)
 {
@@ -29,24 +63,23 @@ bool model_save(const char *path, const struct model *m, const real *weights, co
         if (!isfinite(weights[i]))
             return fail(e, ERR_DIVERGED, "the weights are not finite: nothing was written to %s", path);
     struct arena a = {0};
-    struct st_tensor *tensors = ARENA_NEW(&a, struct st_tensor, (size_t)m->params.n_items);
-    for (int i = 0; i < m->params.n_items; i++) {
-        const struct param *p = &m->params.items[i];
-        tensors[i] = (struct st_tensor){.name = p->name, .n_dims = p->n_dims, .data = weights + p->offset, .n = p->n};
-        for (int d = 0; d < 4; d++)
-            tensors[i].dims[d] = p->dims[d];
-    }
-    struct st_meta meta[8] = {
+    struct st_tensor *tensors = ARENA_NEW(&a, struct st_tensor, 2 * (size_t)m->params.n_items + 1);
+    size_t n_tensors = state_dict(m, weights, &a, tensors);
+    struct st_meta meta[9] = {
         {"format", "pt"}, /* what readers of this field expect: row-major, PyTorch's names */
-        {"task", "detect"}, {"scale", arena_printf(&a, "yolov8%c", m->spec.scale)}, {"names", names_json(m, &a)},
-        {"stride", "32"},   {"imgsz", arena_printf(&a, "%d", m->image_size)},
+        {"task", "detect"},
+        {"scale", arena_printf(&a, "yolov8%c", m->spec.scale)},
+        {"nc", arena_printf(&a, "%d", m->spec.n_classes)},
+        {"names", names_json(m, &a)},
+        {"stride", "32"},
+        {"imgsz", arena_printf(&a, "%d", m->image_size)},
     };
-    size_t n_meta = 6;
+    size_t n_meta = 7;
     if (*info->version)
         meta[n_meta++] = (struct st_meta){"retrain.version", info->version};
     if (*info->dataset_checksum)
         meta[n_meta++] = (struct st_meta){"retrain.dataset", info->dataset_checksum};
-    struct st_file f = {.tensors = tensors, .n_tensors = (size_t)m->params.n_items, .meta = meta, .n_meta = n_meta};
+    struct st_file f = {.tensors = tensors, .n_tensors = n_tensors, .meta = meta, .n_meta = n_meta};
     bool ok = safetensors_write(path, &f, e);
     arena_free(&a);
     return ok;

@@ -27,17 +27,34 @@ static const struct dtype {
     {"U8", 1, READ_NONE},  {"BOOL", 1, READ_NONE},
 };
 
+static uint64_t size_of(const struct st_tensor *t)
+{
+    return mem_mul(t->n, t->ints ? sizeof(int64_t) : sizeof(float));
+}
+
 static struct json *describe(const struct st_tensor *t, uint64_t begin)
 {
     struct json *v = json_new_object(), *shape = json_new_array(), *offsets = json_new_array();
     for (int d = 0; d < t->n_dims; d++)
         json_append(shape, json_new_int(t->dims[d]));
     json_append(offsets, json_new_int((int64_t)begin));
-    json_append(offsets, json_new_int((int64_t)(begin + t->n * sizeof(float))));
-    json_set(v, "dtype", json_new_string("F32"));
+    json_append(offsets, json_new_int((int64_t)(begin + size_of(t))));
+    json_set(v, "dtype", json_new_string(t->ints ? "I64" : "F32"));
     json_set(v, "shape", shape);
     json_set(v, "data_offsets", offsets);
     return v;
+}
+
+/* Integers come first in the data: then every tensor lies on a multiple of its element's size, which readers that map the
+ * file count on. */
+static void write_data(const struct st_file *f, struct str_buf *out)
+{
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (f->tensors[i].ints)
+            str_buf_addn(out, f->tensors[i].ints, size_of(&f->tensors[i]));
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (!f->tensors[i].ints)
+            str_buf_addn(out, f->tensors[i].data, size_of(&f->tensors[i]));
 }
 
 static void write_header(const struct st_file *f, struct str_buf *out)
@@ -49,10 +66,13 @@ static void write_header(const struct st_file *f, struct str_buf *out)
             json_set(meta, f->meta[i].key, json_new_string(f->meta[i].value));
         json_set(header, "__metadata__", meta);
     }
-    uint64_t begin = 0;
+    uint64_t ints = 0, floats = 0;
+    for (size_t i = 0; i < f->n_tensors; i++)
+        floats += f->tensors[i].ints ? size_of(&f->tensors[i]) : 0;
     for (size_t i = 0; i < f->n_tensors; i++) {
-        json_set(header, f->tensors[i].name, describe(&f->tensors[i], begin));
-        begin += f->tensors[i].n * sizeof(float);
+        uint64_t *begin = f->tensors[i].ints ? &ints : &floats;
+        json_set(header, f->tensors[i].name, describe(&f->tensors[i], *begin));
+        *begin += size_of(&f->tensors[i]);
     }
     json_write(header, false, out);
     json_free(header);
@@ -69,8 +89,7 @@ bool safetensors_write(const char *path, const struct st_file *f, struct error *
         uint64_t n = header.n;
         str_buf_addn(&file, &n, sizeof n);
         str_buf_add(&file, str_buf_view(&header));
-        for (size_t i = 0; i < f->n_tensors; i++)
-            str_buf_addn(&file, f->tensors[i].data, mem_mul(f->tensors[i].n, sizeof(float)));
+        write_data(f, &file);
         ok = fs_write_atomic(path, str_buf_view(&file), e);
     }
     str_buf_free(&header);
