@@ -5,12 +5,12 @@ Needs the packages of tools/test-venv.sh and skips without them."""
 import ast
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tests", "golden", "onnx")]
+import engine  # noqa: E402
 import tap  # noqa: E402
 
 VENV = os.path.join(ROOT, "build", "venv")
@@ -27,7 +27,6 @@ except ImportError as missing:
     tap.skip("the exported model in other programs", "%s; tools/test-venv.sh brings it" % missing)
     tap.done()
 
-WRITER = os.path.join(ROOT, "build", "release", "tests", "golden", "onnx", "write_model")
 C2K = os.path.join(ROOT, "..", "shared", "data", "c2k")
 RACCOON = os.path.join(ROOT, "..", "shared", "data", "raccoon", "images")
 REPEATS = {"n": (1, 2, 2, 1, 1, 1, 1, 1), "s": (1, 2, 2, 1, 1, 1, 1, 1), "m": (2, 4, 4, 2, 2, 2, 2, 2)}
@@ -133,19 +132,17 @@ def check_metadata(title, folder, size, names):
 
 
 def test_random_models():
-    build = subprocess.run(["make", "--no-print-directory", "-s", os.path.relpath(WRITER, ROOT)], cwd=ROOT, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, check=False)
-    if not tap.ok(build.returncode == 0, "the writer of random models builds", build.stdout):
+    if not engine.build():
         return
     for scale, size, names in MODELS:
         with tempfile.TemporaryDirectory(prefix="retrain-onnx-") as folder:
             title = "%s at %d px, %d classes: " % (scale, size, len(names))
-            subprocess.run([WRITER, scale, str(size), "5", folder, *names], check=True)
+            engine.write_model(folder, scale, size, 5, names)
             check_structure(title, os.path.join(folder, "model.onnx"), scale, size, names)
             check_metadata(title, folder, size, names)
             check_numbers(title, folder, scale, size)
             again = os.path.join(folder, "again")
-            subprocess.run([WRITER, scale, str(size), "5", again, *names], check=True)
+            engine.write_model(again, scale, size, 5, names)
             same = all(open(os.path.join(folder, f), "rb").read() == open(os.path.join(again, f), "rb").read()
                        for f in ("model.onnx", "model.safetensors"))
             tap.ok(same, title + "the same model gives the same bytes")
@@ -173,7 +170,7 @@ def make_model(folder):
     arithmetic, for which random weights are as good as trained ones, and faster to have."""
     given = os.environ.get("RETRAIN_TEST_MODEL")
     if not given:
-        subprocess.run([WRITER, "n", "320", "11", folder, "finger", "thumb", "marker"], check=True)
+        engine.write_model(folder, "n", 320, 11, ["finger", "thumb", "marker"])
     return given or folder
 
 

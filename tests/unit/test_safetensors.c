@@ -80,6 +80,31 @@ static void bytes_of_a_small_file(void **state)
     assert_memory_equal(got.p + 8 + n + sizeof weights, bias, sizeof bias);
 }
 
+/* Integers lie first, whatever their place in the header, so that both kinds are aligned to their elements. */
+static void writes_integers_before_floats(void **state)
+{
+    (void)state;
+    static const int64_t count = 7;
+    static const char want[] = "{\"b\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [8, 12]}, "
+                               "\"n\": {\"dtype\": \"I64\", \"shape\": [], \"data_offsets\": [0, 8]}}";
+    struct st_tensor mixed[] = {{.name = "b", .n_dims = 1, .dims = {1, 1, 1, 1}, .data = bias, .n = 1},
+                                {.name = "n", .ints = &count, .n = 1}};
+    struct str got = written(&(struct st_file){.tensors = mixed, .n_tensors = 2});
+    uint64_t n;
+    memcpy(&n, got.p, sizeof n);
+    assert_int_equal(got.n, 8 + n + 12);
+    assert_memory_equal(got.p + 8, want, sizeof want - 1);
+    assert_memory_equal(got.p + 8 + n, &count, sizeof count);
+    assert_memory_equal(got.p + 8 + n + 8, bias, sizeof bias);
+
+    struct error e = {0};
+    struct st_file f;
+    if (!safetensors_parse(got, "mixed", &arena, &f, &e))
+        fail_msg("%s", e.message);
+    assert_int_equal(f.n_tensors, 1); /* the counter is skipped */
+    assert_float_equal(safetensors_find(&f, "b")->data[0], 0.25f, 0);
+}
+
 static void reads_what_it_wrote(void **state)
 {
     (void)state;
@@ -238,7 +263,8 @@ static void refuses_every_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_of_a_small_file),      cmocka_unit_test(reads_what_it_wrote),
+        cmocka_unit_test(bytes_of_a_small_file),      cmocka_unit_test(writes_integers_before_floats),
+        cmocka_unit_test(reads_what_it_wrote),
         cmocka_unit_test(widens_short_floats),        cmocka_unit_test(skips_integers_and_takes_odd_shapes),
         cmocka_unit_test(names_every_defect),         cmocka_unit_test(refuses_what_is_not_finite),
         cmocka_unit_test(refuses_every_cut),

@@ -20,6 +20,8 @@ static void enliven(struct model *m, uint64_t seed)
 {
     static const float ranges[][2] = {
         [PARAM_BIAS] = {-0.5f, 0.5f}, [PARAM_BN_SCALE] = {0.5f, 1.5f}, [PARAM_MEAN] = {-0.2f, 0.2f}, [PARAM_VAR] = {0.1f, 0.3f}};
+    /* At the variance that is lively for n, s and m drive every score to 0 or 1, and magnify rounding on the way. */
+    float calm = m->spec.scale == 'n' ? 1 : 2;
     model_init(m, seed);
     for (int i = 0; i < m->params.n_items; i++) {
         const struct param *p = &m->params.items[i];
@@ -28,7 +30,8 @@ static void enliven(struct model *m, uint64_t seed)
             if (p->kind == PARAM_WEIGHT)
                 m->params.data[p->offset + j] *= is_output(p->name) ? 4 : 1;
             else
-                m->params.data[p->offset + j] = (real)rng_range(&r, ranges[p->kind][0], ranges[p->kind][1]);
+                m->params.data[p->offset + j] =
+                    (real)rng_range(&r, ranges[p->kind][0], ranges[p->kind][1]) * (p->kind == PARAM_VAR ? calm : 1);
     }
 }
 
