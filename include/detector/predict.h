@@ -1,4 +1,5 @@
-/* Running a model on images, a batch at a time. */
+/* Running a model on images, a batch at a time. The network is planned for one input shape and planned anew when images
+ * of another come: cheap next to one forward pass, and memory stays that of one shape. */
 #ifndef DETECTOR_PREDICT_H
 #define DETECTOR_PREDICT_H
 
@@ -6,20 +7,27 @@
 #include "detector/nms.h"
 
 struct predictor {
-    struct detector d;
+    struct model *model; /* as the rest of the arguments of predictor_open, borrowed */
+    const struct kernels *kernels;
+    struct pool *pool;
+    bool (*is_cancelled)(void); /* may be NULL; asked between two operations of the network */
     int batch;
+    struct arena memory; /* of the planned shape */
+    struct detector d;
     struct box *boxes; /* [batch][anchors] */
     float *scores;     /* [batch][classes][anchors] */
 };
 
-/* Plans an inference network of the model's size. Memory is the arena's; the rest is borrowed. */
-void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch,
-                    struct arena *a);
-void predictor_close(struct predictor *p);
+/* Plans an inference network of the model's own square size. */
+void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch);
+void predictor_close(struct predictor *p); /* safe on zero */
 
-/* images: n <= batch letterboxed inputs (size*size*3 RGB). weights: [n_total], e.g. params.ema. out: n arrays of
+/* From here on images are h x w (multiples of 32). Does nothing when they were already. */
+void predictor_reshape(struct predictor *p, int h, int w);
+
+/* images: n <= batch inputs of the planned shape (h*w*3 RGB). weights: [n_total], e.g. params.ema. out: n arrays of
  * o->max_detections; n_out: how many each got. Boxes in net pixels: letterbox_to_image brings them home. False = cancelled
- * (net.is_cancelled): nothing was written. */
+ * (is_cancelled): nothing was written. */
 bool predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n,
                    const struct nms_options *o, struct detection *const *out, int *n_out);
 

@@ -6,7 +6,7 @@
 #include "detector/predict.h"
 #include "train/cache.h"
 
-/* images: a CACHE_LETTERBOX cache of the predictor's size. metrics: MAP_RULE_CLASSIC; strict (may be NULL): the other
+/* images: a CACHE_RECT or CACHE_SQUARE cache; p is planned for its shapes as they come. metrics: MAP_RULE_CLASSIC; strict (may be NULL): the other
  * rule. Memory of per-class rows is the arena's. False = cancelled through the predictor's net: the figures are partial. */
 bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a,
               struct metrics *classic, struct metrics *strict);

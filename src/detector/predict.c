@@ -1,18 +1,38 @@
 #include "detector/predict.h"
 
-void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch,
-                    struct arena *a)
+static void plan(struct predictor *p, int h, int w)
 {
-    *p = (struct predictor){.batch = batch};
-    detector_build(&p->d, &m->spec, &m->params, k, pool, m->image_size, m->image_size, batch, false, a);
-    size_t anchors = mem_mul((size_t)batch, (size_t)p->d.n_anchors);
-    p->boxes = ARENA_NEW(a, struct box, anchors);
-    p->scores = ARENA_NEW(a, float, mem_mul(anchors, (size_t)m->spec.n_classes));
+    const struct spec *spec = &p->model->spec;
+    detector_build(&p->d, spec, &p->model->params, p->kernels, p->pool, h, w, p->batch, false, &p->memory);
+    size_t anchors = mem_mul((size_t)p->batch, (size_t)p->d.n_anchors);
+    p->boxes = ARENA_NEW(&p->memory, struct box, anchors);
+    p->scores = ARENA_NEW(&p->memory, float, mem_mul(anchors, (size_t)spec->n_classes));
+}
+
+static void forget(struct predictor *p)
+{
+    detector_free(&p->d);
+    arena_free(&p->memory);
+}
+
+void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch)
+{
+    *p = (struct predictor){.model = m, .kernels = k, .pool = pool, .batch = batch};
+    plan(p, m->image_size, m->image_size);
+}
+
+void predictor_reshape(struct predictor *p, int h, int w)
+{
+    if (p->d.h == h && p->d.w == w)
+        return;
+    forget(p); /* first, so that two shapes never take memory at once */
+    plan(p, h, w);
 }
 
 void predictor_close(struct predictor *p)
 {
-    detector_free(&p->d);
+    forget(p);
+    *p = (struct predictor){0};
 }
 
 struct job {
@@ -37,6 +57,7 @@ static void item(void *ctx, int image, int worker)
 bool predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n,
                    const struct nms_options *o, struct detection *const *out, int *n_out)
 {
+    p->d.net.is_cancelled = p->is_cancelled;
     detector_load(&p->d, images, n);
     if (!net_forward(&p->d.net, weights, n))
         return false;

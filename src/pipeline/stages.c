@@ -237,7 +237,7 @@ bool stage_photos(struct job *j, const struct trained *t, struct report_photo **
     *n = 0;
     if (!t || !t->model || d->n_val == 0)
         return true;
-    predictor_open(&p, t->model, t->engine_kernels, j->pool, 1, j->arena);
+    predictor_open(&p, t->model, t->engine_kernels, j->pool, 1);
     int every = d->n_val / REPORT_PHOTOS > 0 ? d->n_val / REPORT_PHOTOS : 1, seen = 0;
     bool ok = true;
     for (int i = 0; ok && i < d->n_samples && *n < REPORT_PHOTOS; i++) {
@@ -268,7 +268,7 @@ bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, 
     out->n_classes = out->model->spec.n_classes;
     out->image_size = out->model->image_size;
     out->predictor = ARENA_NEW(j->arena, struct predictor, 1);
-    predictor_open(out->predictor, out->model, k, j->pool, batch, j->arena);
+    predictor_open(out->predictor, out->model, k, j->pool, batch);
     return true;
 }
 
@@ -282,7 +282,7 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, s
         return fail(e, ERR_DATA, "the model's classes are not the dataset's (%d and %d): it cannot be measured on it",
                     m->n_classes, d->n_classes);
     struct cache images;
-    if (!cache_open(&images, d, PART_VAL, CACHE_LETTERBOX, m->image_size, (size_t)512 << 20, j->pool, e))
+    if (!cache_open(&images, d, PART_VAL, CACHE_RECT, m->image_size, (size_t)512 << 20, j->pool, e))
         return false;
     bool ok = evaluate(m->predictor, m->model->params.data, &images, j->arena, out, NULL);
     cache_close(&images);

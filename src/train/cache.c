@@ -2,23 +2,34 @@
 
 #include <string.h>
 
+#include "train/rect.h"
+
 struct job {
     struct cache *c;
     struct error *errors; /* [n] */
     bool keep;
 };
 
-struct letterbox cache_letterbox(const struct cache *c, int i)
+static void plan(struct cache *c)
 {
-    return letterbox_plan(c->samples[i]->w, c->samples[i]->h, c->size, c->size, true);
+    if (c->kind == CACHE_RECT)
+        rect_plan(c->samples, c->n, c->size, RECT_GROUP, c->fits);
+    for (int i = 0; c->kind == CACHE_SQUARE && i < c->n; i++)
+        c->fits[i] = letterbox_plan(c->samples[i]->w, c->samples[i]->h, c->size, c->size, true);
 }
 
-/* The load rule of the reference recipe: the longer side becomes `size`, the other is rounded up. */
-static void fit(const struct image *in, int size, struct image *out)
+static size_t bytes_needed(const struct cache *c)
 {
-    int longer = in->w > in->h ? in->w : in->h;
-    int w = (int)(((long)in->w * size + longer - 1) / longer), h = (int)(((long)in->h * size + longer - 1) / longer);
-    image_resize(in, w < 1 ? 1 : w, h < 1 ? 1 : h, out);
+    size_t total = 0;
+    for (int i = 0; i < c->n; i++) {
+        size_t w = (size_t)c->size, h = w;
+        if (c->kind != CACHE_FIT) {
+            w = (size_t)c->fits[i].net_w;
+            h = (size_t)c->fits[i].net_h;
+        }
+        total += w * h * 3;
+    }
+    return total;
 }
 
 static bool load(const struct cache *c, int i, struct image *out, struct error *e)
@@ -31,10 +42,11 @@ static bool load(const struct cache *c, int i, struct image *out, struct error *
         return fail(e, ERR_DATA, "%s: changed while it was used", c->samples[i]->name);
     }
     if (c->kind == CACHE_FIT) {
-        fit(&raw, c->size, out);
+        int w, h;
+        letterbox_load_size(raw.w, raw.h, c->size, &w, &h);
+        image_resize(&raw, w, h, out);
     } else {
-        struct letterbox l = cache_letterbox(c, i);
-        letterbox_apply(&l, &raw, out);
+        letterbox_apply(&c->fits[i], &raw, out);
     }
     image_free(&raw);
     return true;
@@ -62,7 +74,9 @@ bool cache_open(struct cache *c, const struct dataset *d, enum dataset_part part
         if (d->samples[i].part == part)
             c->samples[c->n++] = &d->samples[i];
     c->images = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *c->images));
-    c->is_kept = mem_mul((size_t)c->n, (size_t)size * (size_t)size * 3) <= max_bytes;
+    c->fits = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *c->fits));
+    plan(c);
+    c->is_kept = bytes_needed(c) <= max_bytes;
 
     struct job j = {.c = c, .keep = c->is_kept};
     j.errors = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *j.errors));
@@ -85,6 +99,7 @@ void cache_close(struct cache *c)
         image_free(&c->images[i]);
     mem_free(c->images);
     mem_free(c->samples);
+    mem_free(c->fits);
     *c = (struct cache){0};
 }
 
@@ -96,8 +111,9 @@ const struct image *cache_get(const struct cache *c, int i, struct image *scratc
     image_free(scratch);
     if (!load(c, i, scratch, &e)) {
         *failed = true;
-        image_init(scratch, c->size, c->size);
-        memset(scratch->px, LETTERBOX_GREY, (size_t)c->size * (size_t)c->size * 3);
+        bool is_fitted = c->kind != CACHE_FIT;
+        image_init(scratch, is_fitted ? c->fits[i].net_w : c->size, is_fitted ? c->fits[i].net_h : c->size);
+        memset(scratch->px, LETTERBOX_GREY, (size_t)scratch->w * (size_t)scratch->h * 3);
     }
     return scratch;
 }

@@ -5,15 +5,25 @@ static const struct nms_options FOR_METRICS = {
 
 static void add_image(struct map *map, const struct cache *images, int i, struct detection *found, int n_found)
 {
-    struct letterbox l = cache_letterbox(images, i);
     for (int j = 0; j < n_found; j++)
-        found[j].box = letterbox_to_image(&l, found[j].box);
+        found[j].box = letterbox_to_image(&images->fits[i], found[j].box);
     const struct sample *s = images->samples[i];
     struct truth *truths = mem_alloc(mem_mul((size_t)s->n_labels + 1, sizeof *truths));
     for (int j = 0; j < s->n_labels; j++)
         truths[j] = (struct truth){box_of_label(s->labels[j], (float)s->w, (float)s->h), s->labels[j].class_id};
     map_add_image(map, found, n_found, truths, s->n_labels);
     mem_free(truths);
+}
+
+/* How many images from `first` on share its input shape and fit into one batch. */
+static int run_length(const struct cache *images, int first, int batch)
+{
+    const struct letterbox *fits = images->fits;
+    int n = 1;
+    while (n < batch && first + n < images->n && fits[first + n].net_w == fits[first].net_w &&
+           fits[first + n].net_h == fits[first].net_h)
+        n++;
+    return n;
 }
 
 bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a,
@@ -30,8 +40,9 @@ bool evaluate(struct predictor *p, const real *weights, const struct cache *imag
 
     bool is_whole = true;
     struct map *map = map_open(p->d.spec->n_classes);
-    for (int first = 0; first < images->n && is_whole; first += p->batch) {
-        int n = images->n - first < p->batch ? images->n - first : p->batch;
+    for (int first = 0, n; first < images->n && is_whole; first += n) {
+        n = run_length(images, first, p->batch);
+        predictor_reshape(p, images->fits[first].net_h, images->fits[first].net_w);
         bool failed = false; /* a vanished file was reported by the cache's own check at the start: it counts as grey */
         for (int i = 0; i < n; i++)
             pixels[i] = cache_get(images, first + i, &scratch[i], &failed)->px;

@@ -13,6 +13,7 @@
 #include "train/batch.h"
 #include "train/evaluate.h"
 #include "train/progress.h"
+#include "train/rect.h"
 #include "train/state.h"
 #include "train/train.h"
 
@@ -80,7 +81,7 @@ static bool open_images(struct trainer *t, const struct dataset *d, struct error
 {
     double from = clock_seconds();
     if (!cache_open(&t->train_images, d, PART_TRAIN, CACHE_FIT, t->o->image_size, cache_bound(t->o), t->pool, e) ||
-        !cache_open(&t->val_images, d, PART_VAL, CACHE_LETTERBOX, t->o->image_size, cache_bound(t->o), t->pool, e))
+        !cache_open(&t->val_images, d, PART_VAL, CACHE_RECT, t->o->image_size, cache_bound(t->o), t->pool, e))
         return false;
     if (t->train_images.n == 0 || t->val_images.n == 0)
         return fail(e, ERR_DATA, "the dataset has %d training and %d validation images: both are needed",
@@ -97,8 +98,8 @@ static void open_networks(struct trainer *t, struct arena *a)
     detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->image_size,
                    t->o->batch_size, true, &t->work);
     t->loss = loss_open(&t->d, &t->work);
-    predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH, &t->work);
-    t->predictor.d.net.is_cancelled = stop_requested;
+    predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH);
+    t->predictor.is_cancelled = stop_requested;
     batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,
                &t->work);
     t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1};
@@ -409,8 +410,8 @@ size_t train_bytes_needed(const struct train_options *o, const struct dataset *d
     struct detector det;
     struct param_set params = m->params;
     for (int training = 0; training < 2; training++) {
-        detector_build(&det, &m->spec, &params, NULL, NULL, o->image_size, o->image_size,
-                       training ? o->batch_size : EVALUATE_BATCH, training, NULL);
+        int side = o->image_size + (training ? 0 : RECT_MARGIN);
+        detector_build(&det, &m->spec, &params, NULL, NULL, side, side, training ? o->batch_size : EVALUATE_BATCH, training, NULL);
         total += net_bytes(&det.net);
         detector_free(&det);
     }
