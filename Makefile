@@ -38,7 +38,7 @@ LDLIBS_ALL := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lp
 CFLAGS_release := -O2
 CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -fsanitize=thread
-CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_fuzz := -O1 -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # The gradient build: every real is a double and only the reference kernels exist.
 CFLAGS_grad := -O2 -DREAL_IS_DOUBLE
 CFLAGS_V := $(CFLAGS_$(V))

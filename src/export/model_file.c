@@ -3,11 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/fs.h"
 #include "core/json.h"
 #include "export/safetensors.h"
-
-#define MODEL_MAX_BYTES ((size_t)2 << 30)
 
 static char *names_json(const struct model *m, struct arena *a)
 {
@@ -24,28 +21,28 @@ static char *names_json(const struct model *m, struct arena *a)
 
 /* PyTorch's BatchNorm counts its batches. Nothing that reads a detector uses the count, and the EMA, which is what is
  * published, holds 0 in the reference too; but a strict load wants the entry, a number without dimensions. */
-static struct st_tensor batch_counter(const char *running_var, struct arena *a)
+static struct file_tensor batch_counter(const char *running_var, struct arena *a)
 {
     static const int64_t count = 0;
     int n_prefix = (int)(strlen(running_var) - strlen("running_var"));
-    return (struct st_tensor){.name = arena_printf(a, "%.*snum_batches_tracked", n_prefix, running_var), .ints = &count, .n = 1};
+    return (struct file_tensor){.name = arena_printf(a, "%.*snum_batches_tracked", n_prefix, running_var), .ints = &count, .n = 1};
 }
 
 /* The bins' values as the weights of a 1x1 convolution: a constant of the architecture. */
-static struct st_tensor bins(void)
+static struct file_tensor bins(void)
 {
     static const float values[SPEC_REG_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return (struct st_tensor){
+    return (struct file_tensor){
         .name = "model.22.dfl.conv.weight", .n_dims = 4, .dims = {1, SPEC_REG_MAX, 1, 1}, .data = values, .n = SPEC_REG_MAX};
 }
 
 /* All entries of the reference's state_dict, in its order: the parameters and the two kinds that are not trained. */
-static size_t state_dict(const struct model *m, const real *weights, struct arena *a, struct st_tensor *out)
+static size_t state_dict(const struct model *m, const real *weights, struct arena *a, struct file_tensor *out)
 {
     size_t n = 0;
     for (int i = 0; i < m->params.n_items; i++) {
         const struct param *p = &m->params.items[i];
-        out[n] = (struct st_tensor){.name = p->name, .n_dims = p->n_dims, .data = weights + p->offset, .n = p->n};
+        out[n] = (struct file_tensor){.name = p->name, .n_dims = p->n_dims, .data = weights + p->offset, .n = p->n};
         for (int d = 0; d < 4; d++)
             out[n].dims[d] = p->dims[d];
         n++;
@@ -63,9 +60,9 @@ bool model_save(const char *path, const struct model *m, const real *weights, co
         if (!isfinite(weights[i]))
             return fail(e, ERR_DIVERGED, "the weights are not finite: nothing was written to %s", path);
     struct arena a = {0};
-    struct st_tensor *tensors = ARENA_NEW(&a, struct st_tensor, 2 * (size_t)m->params.n_items + 1);
+    struct file_tensor *tensors = ARENA_NEW(&a, struct file_tensor, 2 * (size_t)m->params.n_items + 1);
     size_t n_tensors = state_dict(m, weights, &a, tensors);
-    struct st_meta meta[9] = {
+    struct file_meta meta[9] = {
         {"format", "pt"}, /* what readers of this field expect: row-major, PyTorch's names */
         {"task", "detect"},
         {"scale", arena_printf(&a, "yolov8%c", m->spec.scale)},
@@ -76,29 +73,16 @@ bool model_save(const char *path, const struct model *m, const real *weights, co
     };
     size_t n_meta = 7;
     if (*info->version)
-        meta[n_meta++] = (struct st_meta){"retrain.version", info->version};
+        meta[n_meta++] = (struct file_meta){"retrain.version", info->version};
     if (*info->dataset_checksum)
-        meta[n_meta++] = (struct st_meta){"retrain.dataset", info->dataset_checksum};
-    struct st_file f = {.tensors = tensors, .n_tensors = n_tensors, .meta = meta, .n_meta = n_meta};
+        meta[n_meta++] = (struct file_meta){"retrain.dataset", info->dataset_checksum};
+    struct tensor_file f = {.tensors = tensors, .n_tensors = n_tensors, .meta = meta, .n_meta = n_meta};
     bool ok = safetensors_write(path, &f, e);
     arena_free(&a);
     return ok;
 }
 
-static bool read_file(const char *path, struct arena *a, struct st_file *f, struct error *e)
-{
-    struct str bytes;
-    if (!strcmp(fs_ext(path), ".pt") || !strcmp(fs_ext(path), ".onnx"))
-        return fail(e, ERR_CONFIG, "%s: only safetensors weights can be read so far: convert it, or give model.safetensors",
-                    path);
-    if (!fs_read_file(path, MODEL_MAX_BYTES, a, &bytes, e)) {
-        e->code = ERR_CONFIG;
-        return false;
-    }
-    return safetensors_parse(bytes, path, a, f, e);
-}
-
-static bool same_shape(const struct param *p, const struct st_tensor *t)
+static bool same_shape(const struct param *p, const struct file_tensor *t)
 {
     if (t->n != p->n || t->n_dims != p->n_dims)
         return false;
@@ -123,18 +107,25 @@ static bool parse_names(const char *text, const char *path, struct arena *a, con
     return true;
 }
 
-/* "yolov8n" or "n". */
-static char scale_of(const char *text)
+/* The scale shows in the width of the first convolution: checkpoints of others do not all name it. */
+static char scale_of(const struct tensor_file *f)
 {
-    return *text ? text[strlen(text) - 1] : '?';
+    static const struct {
+        int64_t width;
+        char scale;
+    } widths[] = {{16, 'n'}, {32, 's'}, {48, 'm'}, {64, 'l'}, {80, 'x'}};
+    const struct file_tensor *first = tensor_file_find(f, "model.0.conv.weight");
+    for (size_t i = 0; first && i < sizeof widths / sizeof *widths; i++)
+        if (widths[i].width == first->dims[0])
+            return widths[i].scale;
+    return '?';
 }
 
-static bool load(const char *path, const struct st_file *f, struct arena *a, struct model *out, struct error *e)
+static bool load(const char *path, const struct tensor_file *f, struct arena *a, struct model *out, struct error *e)
 {
-    const char *names_text = safetensors_meta(f, "names"), *scale = safetensors_meta(f, "scale"),
-               *size = safetensors_meta(f, "imgsz");
-    if (!names_text || !scale || !size)
-        return fail(e, ERR_DATA, "%s: lacks the metadata names, scale or imgsz: not a model that retrain wrote", path);
+    const char *names_text = tensor_file_meta(f, "names"), *size = tensor_file_meta(f, "imgsz");
+    if (!names_text || !size)
+        return fail(e, ERR_DATA, "%s: does not tell its class names or image size, so it is no whole model", path);
     int64_t pixels;
     if (!str_to_int64(str_of(size), &pixels) || pixels < 32 || pixels > 8192 || pixels % 32 != 0)
         return fail(e, ERR_DATA, "%s: imgsz '%s' is not a multiple of 32", path, size);
@@ -143,12 +134,12 @@ static bool load(const char *path, const struct st_file *f, struct arena *a, str
     struct spec spec;
     if (!parse_names(names_text, path, a, &names, &n_names, e))
         return false;
-    if (!spec_build(scale_of(scale), n_names, &spec, e))
+    if (!spec_build(scale_of(f), n_names, &spec, e))
         return fail_in(e, "%s", path);
     model_make(&spec, names, (int)pixels, false, a, out);
     for (int i = 0; i < out->params.n_items; i++) {
         const struct param *p = &out->params.items[i];
-        const struct st_tensor *t = safetensors_find(f, p->name);
+        const struct file_tensor *t = tensor_file_find(f, p->name);
         if (!t || !same_shape(p, t))
             return fail(e, ERR_DATA, "%s: tensor %s is missing or has another shape", path, p->name);
         memcpy(out->params.data + p->offset, t->data, p->n * sizeof(real));
@@ -159,8 +150,8 @@ static bool load(const char *path, const struct st_file *f, struct arena *a, str
 bool model_load(const char *path, struct arena *a, struct model *out, struct error *e)
 {
     struct arena file = {0};
-    struct st_file f;
-    bool ok = read_file(path, &file, &f, e) && load(path, &f, a, out, e);
+    struct tensor_file f;
+    bool ok = tensor_file_read(path, &file, &f, e) && load(path, &f, a, out, e);
     arena_free(&file);
     return ok;
 }
@@ -168,12 +159,12 @@ bool model_load(const char *path, struct arena *a, struct model *out, struct err
 bool model_init_from(const char *path, struct model *m, int *n_taken, int *n_left, struct error *e)
 {
     struct arena file = {0};
-    struct st_file f;
+    struct tensor_file f;
     *n_taken = *n_left = 0;
-    bool ok = read_file(path, &file, &f, e);
+    bool ok = tensor_file_read(path, &file, &f, e);
     for (int i = 0; ok && i < m->params.n_items; i++) {
         const struct param *p = &m->params.items[i];
-        const struct st_tensor *t = safetensors_find(&f, p->name);
+        const struct file_tensor *t = tensor_file_find(&f, p->name);
         if (!t || !same_shape(p, t)) {
             (*n_left)++;
             continue;

@@ -1,38 +1,35 @@
 /* The safetensors format: u64 header length, JSON header, then the tensors' bytes without holes. */
 #include "export/safetensors.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/fs.h"
 #include "core/json.h"
+#include "export/element.h"
 
 #define HEADER_MAX ((uint64_t)100 << 20) /* the limit of the reference reader */
 #define LENGTH_BYTES 8
 #define ALIGN 8
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are stored in little-endian order");
-
-/* How an element becomes a float; NONE is checked for its place in the file and then skipped. */
-enum read_as { READ_NONE, READ_F32, READ_F16, READ_BF16 };
-
+/* What is skipped is checked for its place in the file all the same. */
 static const struct dtype {
     const char *name;
     uint64_t size_bytes;
-    enum read_as read_as;
+    enum element element;
 } dtypes[] = {
-    {"F32", 4, READ_F32},  {"F16", 2, READ_F16}, {"BF16", 2, READ_BF16}, {"I64", 8, READ_NONE}, {"I32", 4, READ_NONE},
-    {"I16", 2, READ_NONE}, {"I8", 1, READ_NONE}, {"U64", 8, READ_NONE},  {"U32", 4, READ_NONE}, {"U16", 2, READ_NONE},
-    {"U8", 1, READ_NONE},  {"BOOL", 1, READ_NONE},
+    {"F32", 4, ELEMENT_F32},     {"F16", 2, ELEMENT_F16},     {"BF16", 2, ELEMENT_BF16},   {"F64", 8, ELEMENT_F64},
+    {"I64", 8, ELEMENT_SKIPPED}, {"I32", 4, ELEMENT_SKIPPED}, {"I16", 2, ELEMENT_SKIPPED}, {"I8", 1, ELEMENT_SKIPPED},
+    {"U64", 8, ELEMENT_SKIPPED}, {"U32", 4, ELEMENT_SKIPPED}, {"U16", 2, ELEMENT_SKIPPED}, {"U8", 1, ELEMENT_SKIPPED},
+    {"BOOL", 1, ELEMENT_SKIPPED},
 };
 
-static uint64_t size_of(const struct st_tensor *t)
+static uint64_t size_of(const struct file_tensor *t)
 {
     return mem_mul(t->n, t->ints ? sizeof(int64_t) : sizeof(float));
 }
 
-static struct json *describe(const struct st_tensor *t, uint64_t begin)
+static struct json *describe(const struct file_tensor *t, uint64_t begin)
 {
     struct json *v = json_new_object(), *shape = json_new_array(), *offsets = json_new_array();
     for (int d = 0; d < t->n_dims; d++)
@@ -47,7 +44,7 @@ static struct json *describe(const struct st_tensor *t, uint64_t begin)
 
 /* Integers come first in the data: then every tensor lies on a multiple of its element's size, which readers that map the
  * file count on. */
-static void write_data(const struct st_file *f, struct str_buf *out)
+static void write_data(const struct tensor_file *f, struct str_buf *out)
 {
     for (size_t i = 0; i < f->n_tensors; i++)
         if (f->tensors[i].ints)
@@ -57,7 +54,7 @@ static void write_data(const struct st_file *f, struct str_buf *out)
             str_buf_addn(out, f->tensors[i].data, size_of(&f->tensors[i]));
 }
 
-static void write_header(const struct st_file *f, struct str_buf *out)
+static void write_header(const struct tensor_file *f, struct str_buf *out)
 {
     struct json *header = json_new_object();
     if (f->n_meta > 0) {
@@ -80,7 +77,7 @@ static void write_header(const struct st_file *f, struct str_buf *out)
         str_buf_addc(out, ' ');
 }
 
-bool safetensors_write(const char *path, const struct st_file *f, struct error *e)
+bool safetensors_write(const char *path, const struct tensor_file *f, struct error *e)
 {
     struct str_buf header = STR_BUF(HEADER_MAX), file = STR_BUF(SIZE_MAX / 2);
     write_header(f, &header);
@@ -108,47 +105,22 @@ struct reader {
     const char *what;
     struct arena *arena;
     struct str data;
-    struct st_file *out;
+    struct tensor_file *out;
     struct extent *extents; /* of every tensor, skipped ones too */
     size_t n_extents;
     struct error *error;
     bool ok;
 };
 
-static float from_half(uint16_t h)
+static bool widen(struct reader *r, const char *from, const struct dtype *type, const char *name, size_t n, float *to)
 {
-    int exponent = h >> 10 & 31, mantissa = h & 1023;
-    double value = exponent == 0    ? ldexp(mantissa, -24)
-                   : exponent == 31 ? (mantissa ? (double)NAN : (double)INFINITY)
-                                    : ldexp(1024 + mantissa, exponent - 25);
-    return (float)(h & 0x8000 ? -value : value);
+    for (size_t i = 0; i < n; i++)
+        to[i] = element_read(type->element, from + i * type->size_bytes);
+    size_t bad = first_not_finite(to, n);
+    return bad == n || fail(r->error, ERR_DATA, "%s: tensor %s holds a value that is not finite (element %zu)", r->what, name, bad);
 }
 
-static float from_bfloat(uint16_t h)
-{
-    uint32_t bits = (uint32_t)h << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static bool widen(struct reader *r, const char *from, enum read_as as, const char *name, size_t n, float *to)
-{
-    if (as == READ_F32 && n > 0)
-        memcpy(to, from, n * sizeof *to);
-    for (size_t i = 0; i < n; i++) {
-        if (as != READ_F32) {
-            uint16_t h;
-            memcpy(&h, from + 2 * i, sizeof h);
-            to[i] = as == READ_F16 ? from_half(h) : from_bfloat(h);
-        }
-        if (!isfinite(to[i]))
-            return fail(r->error, ERR_DATA, "%s: tensor %s holds a value that is not finite (element %zu)", r->what, name, i);
-    }
-    return true;
-}
-
-static bool read_shape(struct reader *r, const char *name, const struct json *shape, struct st_tensor *t)
+static bool read_shape(struct reader *r, const char *name, const struct json *shape, struct file_tensor *t)
 {
     size_t n_dims = json_len(shape);
     if (json_kind(shape) != JSON_ARRAY || n_dims > 4)
@@ -192,9 +164,9 @@ static bool read_tensor(struct reader *r, const char *name, const struct json *v
         if (!strcmp(dtypes[i].name, type))
             dtype = &dtypes[i];
     if (!dtype)
-        return fail(r->error, ERR_DATA, "%s: tensor %s: cannot read its dtype '%s'; save it as F32, F16 or BF16", r->what, name,
+        return fail(r->error, ERR_DATA, "%s: tensor %s: cannot read its dtype '%s'; save it as F32, F16, BF16 or F64", r->what, name,
                     type);
-    struct st_tensor t = {0};
+    struct file_tensor t = {0};
     uint64_t size_bytes;
     struct extent *extent = &r->extents[r->n_extents];
     if (!read_shape(r, name, json_get(v, "shape"), &t))
@@ -204,10 +176,10 @@ static bool read_tensor(struct reader *r, const char *name, const struct json *v
     if (!read_extent(r, name, json_get(v, "data_offsets"), size_bytes, extent))
         return false;
     r->n_extents++;
-    if (dtype->read_as == READ_NONE)
+    if (dtype->element == ELEMENT_SKIPPED)
         return true;
     float *values = ARENA_NEW(r->arena, float, t.n);
-    if (!widen(r, r->data.p + extent->begin, dtype->read_as, name, t.n, values))
+    if (!widen(r, r->data.p + extent->begin, dtype, name, t.n, values))
         return false;
     t.data = values;
     r->out->tensors[r->out->n_tensors++] = t;
@@ -221,7 +193,7 @@ static bool each_meta(const char *key, const struct json *v, void *ctx)
         r->ok = fail(r->error, ERR_DATA, "%s: metadata %s is not a text", r->what, key);
         return false;
     }
-    r->out->meta[r->out->n_meta++] = (struct st_meta){arena_strdup(r->arena, key), arena_strdup(r->arena, json_string(v, ""))};
+    r->out->meta[r->out->n_meta++] = (struct file_meta){arena_strdup(r->arena, key), arena_strdup(r->arena, json_string(v, ""))};
     return true;
 }
 
@@ -233,7 +205,7 @@ static bool each_entry(const char *key, const struct json *v, void *ctx)
     } else if (json_kind(v) != JSON_OBJECT) {
         r->ok = fail(r->error, ERR_DATA, "%s: __metadata__ is not an object", r->what);
     } else {
-        r->out->meta = ARENA_NEW(r->arena, struct st_meta, json_len(v));
+        r->out->meta = ARENA_NEW(r->arena, struct file_meta, json_len(v));
         json_each(v, each_meta, r);
     }
     return r->ok;
@@ -266,10 +238,10 @@ static bool check_cover(struct reader *r)
     return true;
 }
 
-bool safetensors_parse(struct str bytes, const char *what, struct arena *a, struct st_file *out, struct error *e)
+bool safetensors_parse(struct str bytes, const char *what, struct arena *a, struct tensor_file *out, struct error *e)
 {
     uint64_t n;
-    *out = (struct st_file){0};
+    *out = (struct tensor_file){0};
     if (bytes.n < LENGTH_BYTES)
         return fail(e, ERR_DATA, "%s: %zu bytes are too few for a safetensors file", what, bytes.n);
     memcpy(&n, bytes.p, sizeof n);
@@ -288,24 +260,8 @@ bool safetensors_parse(struct str bytes, const char *what, struct arena *a, stru
     struct reader r = {.what = what, .arena = a, .out = out, .error = e, .ok = true};
     r.data = str_slice(bytes, LENGTH_BYTES + (size_t)n, bytes.n);
     r.extents = ARENA_NEW(a, struct extent, n_entries);
-    out->tensors = ARENA_NEW(a, struct st_tensor, n_entries);
+    out->tensors = ARENA_NEW(a, struct file_tensor, n_entries);
     json_each(header, each_entry, &r);
     json_free(header);
     return r.ok && check_cover(&r);
-}
-
-const struct st_tensor *safetensors_find(const struct st_file *f, const char *name)
-{
-    for (size_t i = 0; i < f->n_tensors; i++)
-        if (!strcmp(f->tensors[i].name, name))
-            return &f->tensors[i];
-    return NULL;
-}
-
-const char *safetensors_meta(const struct st_file *f, const char *key)
-{
-    for (size_t i = 0; i < f->n_meta; i++)
-        if (!strcmp(f->meta[i].key, key))
-            return f->meta[i].value;
-    return NULL;
 }

@@ -69,7 +69,7 @@ static bool rows_parse(const char *text, struct train_state *s)
     return true;
 }
 
-static void digest_of(const char *identity, const char *counters, const char *rows, const struct st_file *f,
+static void digest_of(const char *identity, const char *counters, const char *rows, const struct tensor_file *f,
                       char hex[SHA256_HEX])
 {
     struct sha256 h;
@@ -90,19 +90,19 @@ bool state_save(const char *path, const char *identity, const struct train_state
     struct arena a = {0};
     struct str_buf rows = STR_BUF(4 << 20);
     struct block blocks[N_BLOCKS];
-    struct st_tensor tensors[N_BLOCKS];
+    struct file_tensor tensors[N_BLOCKS];
     blocks_of(s, p, blocks);
     for (int i = 0; i < N_BLOCKS; i++)
-        tensors[i] = (struct st_tensor){.name = blocks[i].name,
+        tensors[i] = (struct file_tensor){.name = blocks[i].name,
                                         .n_dims = 1,
                                         .dims = {(int64_t)blocks[i].n, 1, 1, 1},
                                         .data = blocks[i].data,
                                         .n = blocks[i].n};
     rows_text(s, &rows);
     char *counters = counters_text(s, &a), hex[SHA256_HEX];
-    struct st_meta meta[] = {
+    struct file_meta meta[] = {
         {"retrain.checkpoint", identity}, {"counters", counters}, {"rows", str_buf_text(&rows)}, {"sha256", hex}};
-    struct st_file f = {.tensors = tensors, .n_tensors = N_BLOCKS, .meta = meta, .n_meta = sizeof meta / sizeof *meta};
+    struct tensor_file f = {.tensors = tensors, .n_tensors = N_BLOCKS, .meta = meta, .n_meta = sizeof meta / sizeof *meta};
     digest_of(identity, counters, str_buf_text(&rows), &f, hex);
     bool ok = safetensors_write(path, &f, e) || fail_in(e, "checkpoint");
     str_buf_free(&rows);
@@ -110,14 +110,14 @@ bool state_save(const char *path, const char *identity, const struct train_state
     return ok;
 }
 
-static const char *meta_of(const struct st_file *f, const char *key)
+static const char *meta_of(const struct tensor_file *f, const char *key)
 {
-    const char *v = safetensors_meta(f, key);
+    const char *v = tensor_file_meta(f, key);
     return v ? v : "";
 }
 
 /* Everything is checked before anything is taken over. */
-static bool take_over(const struct st_file *f, const char *path, const char *identity, struct train_state *s,
+static bool take_over(const struct tensor_file *f, const char *path, const char *identity, struct train_state *s,
                       const struct param_set *p, int max_rows, struct error *e)
 {
     if (strcmp(meta_of(f, "retrain.checkpoint"), identity) != 0)
@@ -131,7 +131,7 @@ static bool take_over(const struct st_file *f, const char *path, const char *ide
     struct block blocks[N_BLOCKS];
     blocks_of(s, p, blocks);
     for (int i = 0; i < N_BLOCKS; i++) {
-        const struct st_tensor *t = safetensors_find(f, blocks[i].name);
+        const struct file_tensor *t = tensor_file_find(f, blocks[i].name);
         if (!t || t->n != blocks[i].n)
             return fail(e, ERR_DATA, "%s: checkpoint's '%s' does not fit this model", path, blocks[i].name);
     }
@@ -140,7 +140,7 @@ static bool take_over(const struct st_file *f, const char *path, const char *ide
         !rows_parse(meta_of(f, "rows"), &loaded))
         return fail(e, ERR_DATA, "%s: checkpoint's counters cannot be read", path);
     for (int i = 0; i < N_BLOCKS; i++)
-        memcpy(blocks[i].data, safetensors_find(f, blocks[i].name)->data, blocks[i].n * sizeof(real));
+        memcpy(blocks[i].data, tensor_file_find(f, blocks[i].name)->data, blocks[i].n * sizeof(real));
     *s = loaded;
     return true;
 }
@@ -153,7 +153,7 @@ bool state_load(const char *path, const char *identity, struct train_state *s, c
         return true;
     struct arena a = {0};
     struct str bytes;
-    struct st_file f;
+    struct tensor_file f;
     bool ok = fs_read_file(path, CHECKPOINT_MAX_BYTES, &a, &bytes, e) && safetensors_parse(bytes, path, &a, &f, e) &&
               take_over(&f, path, identity, s, p, max_rows, e);
     arena_free(&a);

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena a = {0};
     struct error e = {0};
-    struct st_file f;
+    struct tensor_file f;
     char *exact = malloc(size ? size : 1); /* so that one byte too far is seen */
     if (size)
         memcpy(exact, data, size);
@@ -18,14 +18,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(e.code == ERR_DATA && e.message[0] && str_is_utf8(str_of(e.message)));
     } else {
         for (size_t i = 0; i < f.n_tensors; i++) {
-            const struct st_tensor *t = &f.tensors[i];
+            const struct file_tensor *t = &f.tensors[i];
             PROMISE((uint64_t)t->dims[0] * (uint64_t)t->dims[1] * (uint64_t)t->dims[2] * (uint64_t)t->dims[3] == t->n);
-            PROMISE(safetensors_find(&f, t->name) != NULL && t->n * 2 <= size);
+            PROMISE(tensor_file_find(&f, t->name) != NULL && t->n * 2 <= size);
             for (size_t j = 0; j < t->n; j++)
                 PROMISE(isfinite(t->data[j]));
         }
         for (size_t i = 0; i < f.n_meta; i++)
-            PROMISE(safetensors_meta(&f, f.meta[i].key) != NULL);
+            PROMISE(tensor_file_meta(&f, f.meta[i].key) != NULL);
     }
     free(exact);
     arena_free(&a);

@@ -14,12 +14,12 @@ static struct arena arena;
 static char folder[] = "/tmp/retrain-test-safetensors-XXXXXX";
 
 static const float weights[] = {1, -2, 0.5f, 3, 4, 5}, bias[] = {0.25f};
-static struct st_tensor tensors[] = {
+static struct file_tensor tensors[] = {
     {.name = "model.0.conv.weight", .n_dims = 4, .dims = {1, 2, 1, 3}, .data = weights, .n = 6},
     {.name = "model.0.bias", .n_dims = 1, .dims = {1, 1, 1, 1}, .data = bias, .n = 1},
 };
-static struct st_meta metadata[] = {{"format", "pt"}, {"names", "[\"it's \\\"x\\\"\",\"çé\"]"}};
-static const struct st_file small = {.tensors = tensors, .n_tensors = 2, .meta = metadata, .n_meta = 2};
+static struct file_meta metadata[] = {{"format", "pt"}, {"names", "[\"it's \\\"x\\\"\",\"çé\"]"}};
+static const struct tensor_file small = {.tensors = tensors, .n_tensors = 2, .meta = metadata, .n_meta = 2};
 
 static int set_up(void **state)
 {
@@ -36,7 +36,7 @@ static int tear_down(void **state)
     return ok ? 0 : -1;
 }
 
-static struct str written(const struct st_file *f)
+static struct str written(const struct tensor_file *f)
 {
     struct error e = {0};
     struct str bytes = {0};
@@ -87,9 +87,9 @@ static void writes_integers_before_floats(void **state)
     static const int64_t count = 7;
     static const char want[] = "{\"b\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [8, 12]}, "
                                "\"n\": {\"dtype\": \"I64\", \"shape\": [], \"data_offsets\": [0, 8]}}";
-    struct st_tensor mixed[] = {{.name = "b", .n_dims = 1, .dims = {1, 1, 1, 1}, .data = bias, .n = 1},
+    struct file_tensor mixed[] = {{.name = "b", .n_dims = 1, .dims = {1, 1, 1, 1}, .data = bias, .n = 1},
                                 {.name = "n", .ints = &count, .n = 1}};
-    struct str got = written(&(struct st_file){.tensors = mixed, .n_tensors = 2});
+    struct str got = written(&(struct tensor_file){.tensors = mixed, .n_tensors = 2});
     uint64_t n;
     memcpy(&n, got.p, sizeof n);
     assert_int_equal(got.n, 8 + n + 12);
@@ -98,27 +98,27 @@ static void writes_integers_before_floats(void **state)
     assert_memory_equal(got.p + 8 + n + 8, bias, sizeof bias);
 
     struct error e = {0};
-    struct st_file f;
+    struct tensor_file f;
     if (!safetensors_parse(got, "mixed", &arena, &f, &e))
         fail_msg("%s", e.message);
     assert_int_equal(f.n_tensors, 1); /* the counter is skipped */
-    assert_float_equal(safetensors_find(&f, "b")->data[0], 0.25f, 0);
+    assert_float_equal(tensor_file_find(&f, "b")->data[0], 0.25f, 0);
 }
 
 static void reads_what_it_wrote(void **state)
 {
     (void)state;
     struct error e = {0};
-    struct st_file f;
+    struct tensor_file f;
     struct str bytes = written(&small);
     assert_true(str_eq(bytes, written(&small))); /* the same model gives the same bytes */
     assert_true(safetensors_parse(bytes, "a", &arena, &f, &e));
     assert_int_equal(f.n_tensors, 2);
     assert_int_equal(f.n_meta, 2);
-    assert_string_equal(safetensors_meta(&f, "names"), metadata[1].value);
-    assert_null(safetensors_meta(&f, "nothing"));
-    assert_null(safetensors_find(&f, "nothing"));
-    const struct st_tensor *t = safetensors_find(&f, "model.0.conv.weight");
+    assert_string_equal(tensor_file_meta(&f, "names"), metadata[1].value);
+    assert_null(tensor_file_meta(&f, "nothing"));
+    assert_null(tensor_file_find(&f, "nothing"));
+    const struct file_tensor *t = tensor_file_find(&f, "model.0.conv.weight");
     assert_non_null(t);
     assert_int_equal(t->n_dims, 4);
     for (int d = 0; d < 4; d++)
@@ -141,7 +141,7 @@ static void widens_short_floats(void **state)
     } rows[] = {{"F16", half, want_half}, {"BF16", brain, want_brain}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct error e = {0};
-        struct st_file f;
+        struct tensor_file f;
         const char *header = arena_printf(&arena, "{\"w\":{\"dtype\":\"%s\",\"shape\":[7],\"data_offsets\":[0,14]}}", rows[i].type);
         if (!safetensors_parse(made(header, rows[i].bits, 14), "a", &arena, &f, &e))
             fail_msg("%s", e.message);
@@ -155,7 +155,7 @@ static void skips_integers_and_takes_odd_shapes(void **state)
 {
     (void)state;
     struct error e = {0};
-    struct st_file f;
+    struct tensor_file f;
     struct str file = made("{\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[4,12]},"
                            "\"s\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
                            "\"z\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[12,12]}}   ",
@@ -163,15 +163,15 @@ static void skips_integers_and_takes_odd_shapes(void **state)
     if (!safetensors_parse(file, "a", &arena, &f, &e))
         fail_msg("%s", e.message);
     assert_int_equal(f.n_tensors, 2);
-    assert_null(safetensors_find(&f, "n"));
-    assert_int_equal(safetensors_find(&f, "s")->n, 1);
-    assert_int_equal(safetensors_find(&f, "z")->n, 0);
+    assert_null(tensor_file_find(&f, "n"));
+    assert_int_equal(tensor_file_find(&f, "s")->n, 1);
+    assert_int_equal(tensor_file_find(&f, "z")->n, 0);
 }
 
 static void refuses(const char *header, size_t n, const char *part)
 {
     struct error e = {0};
-    struct st_file f;
+    struct tensor_file f;
     if (safetensors_parse(made(header, NULL, n), "bad.safetensors", &arena, &f, &e))
         fail_msg("accepted: %s", header);
     if (e.code != ERR_DATA || !strstr(e.message, part) || !strstr(e.message, "bad.safetensors"))
@@ -227,7 +227,7 @@ static void refuses_what_is_not_finite(void **state)
     static const uint32_t values[] = {0x7f800000, 0xff800000, 0x7fc00000};
     for (size_t i = 0; i < COUNT(values); i++) {
         struct error e = {0};
-        struct st_file f;
+        struct tensor_file f;
         struct str file = made(TENSOR("\"shape\":[1],\"data_offsets\":[0,4]"), &values[i], 4);
         assert_false(safetensors_parse(file, "a", &arena, &f, &e));
         assert_int_equal(e.code, ERR_DATA);
@@ -242,7 +242,7 @@ static void refuses_every_cut(void **state)
     struct str whole = written(&small);
     for (size_t n = 0; n < whole.n; n++) {
         struct error e = {0};
-        struct st_file f;
+        struct tensor_file f;
         struct arena scratch = {0};
         char *exact = malloc(n ? n : 1);
         memcpy(exact, whole.p, n);
@@ -254,7 +254,7 @@ static void refuses_every_cut(void **state)
     static const uint64_t lengths[] = {UINT64_MAX, 100 << 20, (100 << 20) + 1, UINT64_MAX - 7};
     for (size_t i = 0; i < COUNT(lengths); i++) {
         struct error e = {0};
-        struct st_file f;
+        struct tensor_file f;
         assert_false(safetensors_parse((struct str){(const char *)&lengths[i], 8}, "a", &arena, &f, &e));
         assert_int_equal(e.code, ERR_DATA);
     }
