@@ -1,5 +1,5 @@
 /* What the engine itself answers, before suppression, in the layout of the ONNX file's output0:
- *     raw_output MODEL.safetensors IMAGE.rgb OUT.f32
+ *     raw_output MODEL IMAGE.rgb OUT.f32
  * IMAGE: size*size*3 bytes RGB. OUT: float32 [4 + classes][anchors]: centre, width, height in pixels, then scores. */
 #include <stdio.h>
 
@@ -23,7 +23,7 @@ static bool answer(struct model *m, struct str image, const char *path, struct a
     int n_found;
     if (!kernels_select("auto", &k, e))
         return false;
-    predictor_open(&p, m, &k, NULL, 1, a);
+    predictor_open(&p, m, &k, NULL, 1);
     bool ok = image.n == (size_t)(m->image_size * m->image_size * 3) || fail(e, ERR_CONFIG, "the image is not of the model's size");
     if (ok)
         ok = predictor_run(&p, m->params.data, (const uint8_t *const[]){(const uint8_t *)image.p}, 1, &nothing, &found, &n_found);
@@ -47,7 +47,7 @@ static bool answer(struct model *m, struct str image, const char *path, struct a
 int main(int argc, char **argv)
 {
     if (argc != 4) {
-        fprintf(stderr, "usage: raw_output MODEL.safetensors IMAGE.rgb OUT.f32\n");
+        fprintf(stderr, "usage: raw_output MODEL IMAGE.rgb OUT.f32\n");
         return 2;
     }
     struct arena a = {0};

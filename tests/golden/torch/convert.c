@@ -1,9 +1,8 @@
-/* Reads a model from a file of any kind and writes DIR/model.onnx and DIR/model.safetensors:  convert FILE DIR */
+/* Reads a model from a file of any kind and writes DIR/model.safetensors:  convert FILE DIR */
 #include <stdio.h>
 
 #include "core/fs.h"
 #include "export/model_file.h"
-#include "export/onnx.h"
 
 int main(int argc, char **argv)
 {
@@ -15,12 +14,8 @@ int main(int argc, char **argv)
     struct error e = {0};
     struct model m;
     struct model_file_info info = {"", ""};
-    bool ok = model_load(argv[1], &a, &m, &e) && fs_mkdirs(argv[2], &e);
-    if (ok) {
-        struct onnx_options o = {.image_size = m.image_size, .class_names = m.class_names, .version = "", .dataset_checksum = "", .date = ""};
-        ok = onnx_write(fs_join(&a, argv[2], "model.onnx"), &m.spec, &m.params, m.params.data, &o, &e) &&
-             model_save(fs_join(&a, argv[2], "model.safetensors"), &m, m.params.data, &info, &e);
-    }
+    bool ok = model_load(argv[1], &a, &m, &e) && fs_mkdirs(argv[2], &e) &&
+              model_save(fs_join(&a, argv[2], "model.safetensors"), &m, m.params.data, &info, &e);
     if (!ok)
         fprintf(stderr, "%s\n", e.message);
     arena_free(&a);
