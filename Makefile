@@ -44,10 +44,10 @@ CFLAGS_grad := -O2 -DREAL_IS_DOUBLE
 CFLAGS_V := $(CFLAGS_$(V))
 
 # Kernel files are compiled for their own instruction set and chosen at run time.
-$(B)/src/nn/kernels/simd_avx2.o: CFLAGS_ISA := -O3 -mavx2 -mfma -mf16c -mbmi2 -Wno-psabi
-$(B)/src/nn/kernels/simd_avx512.o: CFLAGS_ISA := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mbmi2 \
+$(B)/src/nn/kernels/set_avx2.o: CFLAGS_ISA := -O3 -mavx2 -mfma -mf16c -mbmi2 -Wno-psabi
+$(B)/src/nn/kernels/set_avx512.o: CFLAGS_ISA := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mbmi2 \
                                                  -mprefer-vector-width=512
-$(B)/src/nn/kernels/ref.o: CFLAGS_ISA := -O2
+$(B)/src/nn/kernels/set_ref.o: CFLAGS_ISA := -O3
 # stb shifts signed numbers left and lets damaged coefficients overflow: -fwrapv makes the latter defined. The rest of the
 # checks stays on.
 $(B)/src/image/decode.o: CFLAGS_ISA := -fwrapv
@@ -59,7 +59,7 @@ $(B)/src/pipeline/options.o: CPPFLAGS += -Iaction
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 ifeq ($(V),grad)
 SRC := $(filter src/core/% src/image/box.c src/nn/% src/detector/%,$(SRC))
-SRC := $(filter-out src/nn/kernels/simd_% src/nn/kernels/blas.c,$(SRC))
+SRC := $(filter-out src/nn/kernels/set_avx% src/nn/kernels/blas.c,$(SRC))
 endif
 OBJ := $(SRC:%.c=$(B)/%.o)
 LIB := $(B)/libretrain.a

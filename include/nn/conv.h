@@ -1,26 +1,66 @@
-/* Convolution of one image as matrix products over tiles of output rows. No allocation, cannot fail: conv_plan fixed
- * the shapes. k is 1 or 3 (any odd size works), padding k/2, no dilation, no groups. */
+/* Convolution of blocked maps: k 1 or 3, stride 1 or 2, padding k/2, no dilation, no groups. Nothing here allocates after
+ * conv_plan, and nothing can fail.
+ *
+ * Two algorithms, chosen by shape alone: 3x3 at stride 1 by Winograd's F(4x4, 3x3) (a quarter of the multiplications; its
+ * rounding error is 2 to 4 times that of the direct sum), everything else directly. How an output is cut into chunks
+ * changes nothing about its bits; it is a function of the shape all the same, since statistics are taken per chunk.
+ *
+ * Weights are used in packed form, [block out][block in][tap][16 in][16 out], transformed to 36 points for Winograd. */
 #ifndef NN_CONV_H
 #define NN_CONV_H
 
-#include "nn/kernels.h"
+#include "core/arena.h"
+#include "nn/tensor.h"
 
-struct conv_shape conv_plan(int ci, int co, int k, int stride, int ih, int iw);
-/* Scratch elements that one worker needs for forward / backward. */
-size_t conv_scratch_forward(const struct conv_shape *s);
-size_t conv_scratch_backward(const struct conv_shape *s);
-static inline size_t conv_weights(const struct conv_shape *s)
+struct conv_taps { /* one product: which inputs an output pixel reads, and its weights' place in a block of outputs */
+    int *offsets;
+    int n;
+    size_t weights; /* elements before these taps */
+};
+
+struct conv {
+    int ci, co, k, stride;
+    int ih, iw, oh, ow;
+    int in_lanes, in_blocks, out_blocks;
+    bool is_winograd;
+    int chunk_rows, n_chunks;   /* of the forward: output rows */
+    int grad_rows, n_grad_chunks; /* of the input gradient: rows of dy (dx has stride times as many) */
+    struct conv_taps forward;
+    struct conv_taps backward[4]; /* stride 1: one; stride 2: by the parity of the row, then of the column */
+};
+
+/* The tensors need c, h, w, lanes, row and plane only. is_direct forbids Winograd. */
+void conv_plan(struct conv *c, const struct tensor *in, const struct tensor *out, int k, int stride, bool is_direct,
+               struct arena *a);
+
+static inline size_t conv_weights(const struct conv *c) /* of the parameter, [co][ci][k][k] */
 {
-    return (size_t)s->co * (size_t)s->ci * (size_t)s->k * (size_t)s->k;
+    return (size_t)c->co * (size_t)c->ci * (size_t)(c->k * c->k);
 }
+size_t conv_packed(const struct conv *c);  /* elements of packed weights, either direction */
+size_t conv_partial(const struct conv *c); /* elements of a packed weight gradient */
+size_t conv_scratch(const struct conv *c, bool is_training); /* elements that one worker needs */
 
-/* y[co,oh,ow] = conv(x[ci,ih,iw], w[co,ci,k,k]); overwrites y. No argument may overlap. */
-void conv_forward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, real *y,
-                  real *scratch);
+/* Packs one block of outputs (forward: of co, backward: of ci; the number of such blocks is in_blocks/out_blocks). */
+void conv_pack_forward(const struct kernels *k, const struct conv *c, const real *w, int out_block, real *packed,
+                       real *scratch);
+void conv_pack_backward(const struct kernels *k, const struct conv *c, const real *w, int in_block, real *packed,
+                        real *scratch);
 
-/* dw (+)= dL/dw, dx (+)= dL/dx from dy[co,oh,ow]: added where accumulate_* is set, overwritten else. dx may be NULL
- * (the first layer). */
-void conv_backward(const struct kernels *kern, const struct conv_shape *s, const real *x, const real *w, const real *dy,
-                   real *dw, bool accumulate_dw, real *dx, bool accumulate_dx, real *scratch);
+/* Rows [chunk*chunk_rows, ...) of one image; overwrites them. */
+void conv_forward(const struct kernels *k, const struct conv *c, const struct map *x, const real *packed,
+                  const struct map *y, int chunk, real *scratch);
+/* dx (+)= dL/dx from dy, whose border must be zero. */
+void conv_input_grad(const struct kernels *k, const struct conv *c, const struct map *dy, const real *packed,
+                     const struct map *dx, bool is_added, int chunk, real *scratch);
+
+/* dL/dw of a run of images: begin, one call an image, end, which leaves it in partial (conv_partial elements). The scratch
+ * must stay untouched between. */
+void conv_weight_grad_begin(const struct conv *c, real *partial, real *scratch);
+void conv_weight_grad_image(const struct kernels *k, const struct conv *c, const struct map *x, const struct map *dy,
+                            real *partial, real *scratch);
+void conv_weight_grad_end(const struct kernels *k, const struct conv *c, real *partial, real *scratch);
+/* dw[co][ci][k][k] += the packed gradient of one block of outputs. */
+void conv_unpack_grad(const struct conv *c, const real *partial, int out_block, real *dw);
 
 #endif

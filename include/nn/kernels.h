@@ -1,9 +1,10 @@
-/* The one table through which the engine computes. kernels_select fills every slot from ref.c, the obvious loops that
- * define each operation, and then overrides slots: matrix products by OpenBLAS, element-wise work by SIMD files that
- * were compiled for their own instruction set. A GPU would be one more file that fills the same table.
+/* The one table through which the engine computes. Every set fills every slot from the same source, compiled for its
+ * instruction set (src/nn/kernels/): ref is that source in plain C, one lane after another. All sets but openblas give the
+ * same bits. A GPU would be one more file that fills the same table.
  *
- * Kernels never allocate, log or fail. Planes are contiguous runs of n numbers (one channel of one image, or part of
- * it). Sums come back in double and depend on n alone, never on the instruction set or the thread. */
+ * Activations lie in blocks of 16 channels (nn/tensor.h): a "pixel" is the 16 reals of one block at one place, and a
+ * lane is a channel. So a sum over pixels is 16 sums, each in the order of the pixels, whatever the vector width.
+ * Kernels never allocate, log or fail. */
 #ifndef NN_KERNELS_H
 #define NN_KERNELS_H
 
@@ -14,11 +15,42 @@
 #include "core/error.h"
 #include "nn/param.h"
 
-/* A 2-D convolution of one image: input [ci,ih,iw], output [co,oh,ow], weight [co,ci,k,k], zero padding k/2. */
-struct conv_shape {
-    int ci, co, k, stride;
-    int ih, iw, oh, ow;
-    int tile_rows; /* output rows handled per matrix product; a function of the shape alone */
+#define LANES 16          /* channels in a block */
+#define WINOGRAD_TILE 4   /* outputs per side of a tile of F(4x4, 3x3) */
+#define WINOGRAD_INPUT 6  /* inputs per side */
+#define WINOGRAD_POINTS 36 /* products per tile and pair of channels, instead of 16 x 9 */
+
+/* A run of output pixels: out[p][lane] (+)= sum over o < n_offsets, i < run of x[p*x_pixel + offsets[o] + i] *
+ * w[(o*run + i)*16 + lane], accumulated in that order with fused multiply-adds. Direct convolution (an offset per tap
+ * and channel block) and Winograd's products (an offset per channel block) are both of this form. */
+struct product {
+    const real *x;
+    ptrdiff_t x_pixel; /* elements from one output pixel's input to the next one's */
+    const int *offsets;
+    int n_offsets, run;
+    const real *w;
+    real *out;
+    ptrdiff_t out_pixel;
+    bool is_added; /* out is read, else overwritten */
+};
+
+/* dw[i*16 + lane] += sum over rows and pixels of x[r*x_row + p*x_pixel + i] * dy[r*dy_row + p*16 + lane], i < run, in
+ * the order of rows and pixels. */
+struct outer {
+    const real *x;
+    ptrdiff_t x_pixel, x_row;
+    const real *dy;
+    ptrdiff_t dy_row;
+    int n_pixels, n_rows, run;
+    real *dw;
+};
+
+/* One channel block of one tile. Rows and columns from `rows`, `cols` on lie outside the map: read as zero, not
+ * written. */
+struct tile {
+    real *p; /* its first pixel */
+    ptrdiff_t row;
+    int rows, cols;
 };
 
 struct adamw_step {
@@ -30,43 +62,50 @@ struct adamw_step {
 struct kernels {
     const char *name;
 
-    /* c[m,n] = beta * c + op(a)[m,k] op(b)[k,n], row-major; op transposes where ta / tb. beta is 0 or 1; with 0, c is
-     * not read. */
-    void (*gemm)(bool ta, bool tb, int m, int n, int k, const real *a, int lda, const real *b, int ldb, real beta,
-                 real *c, int ldc);
+    void (*product)(const struct product *a, int n_pixels);
+    void (*outer)(const struct outer *a);
 
-    /* col[(ci*k+ky)*k+kx][r*ow+ox] = x[ci][(row0+r)*stride+ky-k/2][ox*stride+kx-k/2], 0 outside; r < n_rows. */
-    void (*im2col)(const struct conv_shape *s, const real *x, int row0, int n_rows, real *col);
-    /* dx += the transpose of im2col applied to col. */
-    void (*col2im)(const struct conv_shape *s, const real *col, int row0, int n_rows, real *dx);
+    /* F(4x4, 3x3) of Lavin and Gray (2016) with points 0, +-1, +-2. Point f of a tile lies at points + f*stride. */
+    void (*winograd_input)(const struct tile *x, real *points, size_t stride);         /* B' d B, 6x6 -> 36 */
+    void (*winograd_output)(const real *points, size_t stride, const struct tile *y, bool is_added); /* A' m A */
+    void (*winograd_output_grad)(const struct tile *dy, real *points, size_t stride);  /* A dy A', 4x4 -> 36 */
+    /* n pixels (rows of a 16x16 block); taps are 9 blocks of n pixels. */
+    void (*winograd_weight)(const real *taps, int n, real *points, size_t stride);      /* G g G' */
+    void (*winograd_weight_grad)(const real *points, size_t stride, int n, real *taps); /* += G' s G */
 
-    /* mean and sum of squared differences from it. */
-    void (*plane_stats)(const real *z, size_t n, double *mean, double *m2);
+    /* Rows of n pixels of one channel block; the 16 values of a channel's coefficient lie in an array. */
+    /* mean and sum of squared differences from it, per lane, over n_rows rows `row` apart. */
+    void (*stats)(const real *z, ptrdiff_t row, int n, int n_rows, double mean[LANES], double m2[LANES]);
     /* out = silu(scale*z + shift) + residual; residual may be NULL; out may be z. silu(y) = y * sigmoid(y). */
-    void (*bn_silu)(const real *z, size_t n, real scale, real shift, const real *residual, real *out);
-    /* d: in dL/d out, out dy = d * silu'(scale*z + shift). sum_dy = sum dy, sum_dyz = sum dy * (z - mean). */
-    void (*silu_grad)(const real *z, real *d, size_t n, real scale, real shift, real mean, double *sum_dy,
-                      double *sum_dyz);
+    void (*bn_silu)(const real *z, int n, const real *scale, const real *shift, const real *residual, real *out);
+    /* d: in dL/d out, out dy = d * silu'(scale*z + shift). Adds sum dy and sum dy * (z - mean). */
+    void (*silu_grad)(const real *z, real *d, int n, const real *scale, const real *shift, const real *mean,
+                      double sum_dy[LANES], double sum_dyz[LANES]);
     /* d = a*d + b*(z - mean) + c: the rest of BatchNorm's gradient. */
-    void (*bn_grad)(const real *z, real *d, size_t n, real mean, real a, real b, real c);
+    void (*bn_grad)(const real *z, real *d, int n, const real *mean, const real *a, const real *b, const real *c);
+    void (*add_lanes)(real *p, int n, const real *value);            /* p += value */
+    void (*sum_lanes)(const real *p, int n, double total[LANES]);    /* adds */
+    void (*upsample)(const real *x, int n, real *y0, real *y1);      /* a row to two rows of 2n */
+    void (*upsample_grad)(const real *dy0, const real *dy1, int n, real *dx, bool is_added);
+    /* best = the larger of best and x; place becomes tag where x wins, which it does not on a tie; NaN wins for good. */
+    void (*max_lanes)(real *best, uint8_t *place, const real *x, int n, uint8_t tag);
+    void (*max_lanes_grad)(const real *dy, const uint8_t *place, int n, uint8_t tag, real *dx); /* dx += dy where won */
 
+    /* Flat arrays. Sums come back in double and depend on n alone. */
     void (*add)(real *dst, const real *src, size_t n); /* dst += src */
-    double (*sum)(const real *p, size_t n);
     double (*sum_squares)(const real *p, size_t n);
     void (*sigmoid)(const real *x, real *out, size_t n); /* out may be x */
-    void (*add_scalar)(real *p, size_t n, real value);
-
     void (*adamw)(const struct adamw_step *s, size_t n, const real *grad, real *p, real *m, real *v);
     /* Nesterov SGD: g += decay*p; m = momentum*m + g; p -= lr*(g + momentum*m). */
     void (*sgd)(size_t n, real lr, real momentum, real decay, real grad_scale, const real *grad, real *p, real *m);
     void (*ema)(size_t n, real keep, const real *p, real *ema); /* ema = keep*ema + (1-keep)*p */
 };
 
-/* name: "auto" (the best this CPU has), "ref", "openblas" (ref with OpenBLAS products), "avx2", "avx512".
+/* name: "auto" (the best this CPU has), "ref", "openblas" (products by OpenBLAS), "avx2", "avx512".
  * ERR_CONFIG: unknown name, or an instruction set that this CPU lacks. ERR_INTERNAL: libopenblas cannot be loaded.
  * Call once, before threads are started: the OpenBLAS core type is set through the environment. */
 MUST_CHECK bool kernels_select(const char *name, struct kernels *out, struct error *e);
 
-void kernels_ref(struct kernels *k); /* fills every slot */
+void kernels_ref(struct kernels *k);
 
 #endif

@@ -1,16 +1,19 @@
 /* The training engine: a list of operations over planned memory.
  *
- * Building: net_buffer makes a buffer of c channels, net_view names a run of its channels as a tensor, net_conv and
- * friends append operations. net_plan then knows every size, lays out all memory for a largest batch and for so many
- * workers, and decides which gradient write comes first (and may overwrite). After it nothing allocates.
- * Running: net_forward walks the list up, net_backward down. Work is split over images or fixed groups of images, and
- * sums are combined in image order, so results do not depend on the number of threads.
+ * Building: net_input makes the input, net_buffer a buffer of c channels, net_view names a run of its channels as a
+ * tensor, net_conv and friends append operations. net_plan then knows every size, lays out all memory for a largest
+ * batch and for so many workers, and decides which gradient write comes first (and may overwrite). After it nothing
+ * allocates.
+ * Running: net_use_weights says which weights (and packs them for inference), net_forward walks the list up, net_backward
+ * down. Work is split over images, parts of images or fixed groups of images, and sums are combined in image order, so
+ * results do not depend on the number of threads.
  *
  *     struct net net = {.kernels = &k, .params = &params, .pool = pool};
- *     int x = net_view(&net, net_buffer(&net, 3, 320, 320), 0, 3);
+ *     int x = net_input(&net, 3, 320, 320);
  *     ...
  *     net_plan(&net, 16, true, &arena);
- *     net_forward(&net, params.data, 16);  loss writes the gradients of the outputs;  net_backward(&net, 16);
+ *     net_use_weights(&net, params.data);
+ *     net_forward(&net, 16);  loss writes the gradients of the outputs;  net_backward(&net, 16);
  *     net_update_running(&net); */
 #ifndef NN_NET_H
 #define NN_NET_H
@@ -37,19 +40,21 @@ struct op {
     enum op_kind kind;
     int in, out, residual; /* tensors; residual -1 = none */
     int z;                 /* tensor of the convolution's output before BatchNorm; = out for inference */
-    struct conv_shape conv;
+    struct conv conv;
+    int k, stride;
+    real *packed; /* weights as the kernels read them: its own for inference, shared by all operations in training */
     const struct param *weight, *bias, *scale, *mean, *var; /* bias: of BatchNorm or of the convolution */
     bool in_overwrite, residual_overwrite; /* this op's gradient write is the first into those channels */
-    double *image_sums;                    /* [batch][c][2] per image and channel */
-    real *batch_mean, *inv_std;            /* [c] of the last training forward */
+    double *sums;                          /* [batch * n_chunks][2][c] of parts of images, per channel */
+    real *batch_mean, *inv_std;            /* [c] of the last training forward; channels are padded to whole blocks here */
     double *batch_var;                     /* [c] the unbiased variance that the running one will take */
-    real *fold_scale, *fold_shift;         /* [c] y = fold_scale * z + fold_shift */
+    real *fold_scale, *fold_shift;         /* [c] y = fold_scale * z + fold_shift; the shift alone for OP_CONV_BIAS */
     real *grad_a, *grad_b, *grad_c;        /* [c] coefficients of bn_grad */
-    uint8_t *argmax;                       /* [batch][c][h][w] which of the 25 cells won */
+    uint8_t *argmax;                       /* [batch][block][h][w][16] which of the 25 cells won */
 };
 
 struct net_buffer {
-    int c, h, w;
+    int c, h, w, lanes;
     bool is_input, is_output; /* output: the caller reads it and writes its whole gradient */
     bool is_z;                /* pre-BatchNorm values: no gradient of their own (it lives in the output's buffer) */
     size_t data_offset, grad_offset; /* elements, for the planned batch */
@@ -71,17 +76,21 @@ struct net {
 
     int batch; /* planned */
     bool is_training;
+    bool is_direct; /* set before the operations are added: no Winograd anywhere */
     real *data, *grads;
     size_t n_data, n_grads; /* elements of those blocks */
     real *scratch;          /* [workers][scratch_stride] */
     size_t scratch_stride;
-    real *partial; /* [NET_GRAD_GROUPS][largest weight] */
+    real *packed;           /* packed weights */
+    size_t n_packed;
+    real *partial; /* [NET_GRAD_GROUPS][largest weight, packed] */
     size_t partial_stride;
-    const real *weights; /* of the running forward/backward */
+    const real *weights; /* what net_use_weights named */
 };
 
+int net_input(struct net *net, int c, int h, int w); /* a tensor; it has no gradient */
 int net_buffer(struct net *net, int c, int h, int w);
-int net_view(struct net *net, int buffer, int channel, int c); /* a tensor */
+int net_view(struct net *net, int buffer, int channel, int c); /* a tensor; channel is a multiple of 16 */
 /* Parameters are found by name: "<name>.conv.weight", "<name>.bn.weight", ... ; a missing one is a BUG. */
 void net_conv_bn_silu(struct net *net, const char *name, int in, int out, int residual, int k, int stride);
 void net_conv_bias(struct net *net, const char *name, int in, int out); /* 1x1; "<name>.weight", "<name>.bias" */
@@ -93,10 +102,13 @@ void net_upsample(struct net *net, int in, int out);
 void net_plan(struct net *net, int batch, bool is_training, struct arena *a);
 size_t net_bytes(const struct net *net); /* what the plan took */
 
-/* weights: [params->n_total]. Training normalises by batch statistics, inference by the running ones of `weights`.
- * False = cancelled: the outputs are not valid. */
-bool net_forward(struct net *net, const real *weights, int n);
-/* Adds to params->grad. Uses the weights of the last forward. Output gradients must have been written. False =
+/* weights: [params->n_total], borrowed. A net for inference packs them here: call it again whenever they changed. A training
+ * net packs them as it goes. */
+void net_use_weights(struct net *net, const real *weights);
+/* Training normalises by batch statistics, inference by the running ones of the weights. False = cancelled: the outputs
+ * are not valid. */
+bool net_forward(struct net *net, int n);
+/* Adds to params->grad. Output gradients must have been written, zero in the channels that pad the last block. False =
  * cancelled: params->grad holds a part and must be cleared. */
 bool net_backward(struct net *net, int n);
 /* Moves the running statistics in params->data towards those of the last training forward. Apart from it, so that a

@@ -1,36 +1,62 @@
-/* Where activations live. This type alone knows the layout (NCHW: an image's channels are planes one after another);
- * everybody else asks for an image or a plane.
+/* Where activations live. This file alone knows the layout; everybody else asks for a place or a copy.
  *
- * A tensor is a view: a run of channels inside a planned buffer. Producers write straight into the channels that a
- * concatenation will read, so concat and split are only views. */
+ * Channels lie in blocks of 16 (LANES; the last block is padded with channels that are zero): [image][block][row][column]
+ * [16]. Around every plane is a border of one pixel that is zero, so that a 3x3 convolution needs no test at the edge. The
+ * network's input has blocks of 4 instead, so that RGB costs no 16.
+ *
+ * A tensor is a view: a run of channel blocks inside a planned buffer. Producers write straight into the channels that
+ * a concatenation will read, so concat and split are only views. */
 #ifndef NN_TENSOR_H
 #define NN_TENSOR_H
 
 #include <stddef.h>
 
-#include "nn/param.h"
+#include "nn/kernels.h"
+
+#define TENSOR_BORDER 1
+#define TENSOR_INPUT_LANES 4
 
 struct tensor {
     int c, h, w;
+    int lanes;           /* channels in a block: LANES, or TENSOR_INPUT_LANES */
+    int blocks;          /* c / lanes, rounded up */
+    size_t row, plane;   /* elements from one row, one block to the next, border included */
     size_t image_stride; /* elements from one image of the batch to the next */
-    real *data;          /* first plane of image 0 */
-    real *grad;          /* the same view of the gradient buffer; NULL for inference */
+    real *data;          /* image 0, block 0, row 0, column 0 (inside the border) */
+    real *grad;          /* the same place of the gradient buffer; NULL for inference */
 };
 
-static inline size_t tensor_plane_size(const struct tensor *t)
+/* One image of a tensor's values or of its gradient. */
+struct map {
+    real *p;
+    size_t row, plane;
+};
+
+static inline struct map tensor_data(const struct tensor *t, int image)
 {
-    return (size_t)t->h * (size_t)t->w;
+    return (struct map){t->data + (size_t)image * t->image_stride, t->row, t->plane};
 }
 
-static inline real *tensor_image(const struct tensor *t, int image)
+static inline struct map tensor_grad(const struct tensor *t, int image)
 {
-    return t->data + (size_t)image * t->image_stride;
+    return (struct map){t->grad + (size_t)image * t->image_stride, t->row, t->plane};
 }
 
-static inline real *tensor_grad_image(const struct tensor *t, int image)
+/* The pixel at (y, x) of a channel block: its lanes follow. Blocks of 16. */
+static inline real *map_at(const struct map *m, int block, int y, int x)
 {
-    return t->grad + (size_t)image * t->image_stride;
+    return m->p + (size_t)block * m->plane + (size_t)y * m->row + (size_t)x * LANES;
 }
+
+static inline real *map_channel(const struct map *m, int c, int y, int x)
+{
+    return map_at(m, c / LANES, y, x) + c % LANES;
+}
+
+/* Sets c, h, w, lanes, blocks, row and plane; returns the elements of one image. */
+size_t tensor_shape(struct tensor *t, int c, int h, int w, int lanes);
+/* Zeroes the border: memory that was something else before has to look like an activation again. */
+void tensor_clear_border(const struct tensor *t, const struct map *m);
 
 /* Copies one image's values to or from plain planes [c][h][w], whatever the layout. For tests and other slow paths. */
 void tensor_get(const struct tensor *t, int image, real *chw);

@@ -14,12 +14,15 @@ static void load_item(void *ctx, int image, int worker)
     struct load_job *j = ctx;
     const struct tensor *t = &j->d->net.tensors[j->d->image];
     const uint8_t *px = j->images[image];
-    size_t plane = tensor_plane_size(t);
-    real *r = tensor_image(t, image), *g = r + plane, *b = g + plane;
-    for (size_t i = 0; i < plane; i++) {
-        r[i] = (real)px[3 * i] / 255;
-        g[i] = (real)px[3 * i + 1] / 255;
-        b[i] = (real)px[3 * i + 2] / 255;
+    struct map m = tensor_data(t, image);
+    tensor_clear_border(t, &m);
+    for (int y = 0; y < t->h; y++) {
+        real *to = m.p + (size_t)y * m.row;
+        for (int x = 0; x < t->w; x++, px += 3, to += TENSOR_INPUT_LANES) {
+            for (int c = 0; c < 3; c++)
+                to[c] = (real)px[c] / 255;
+            to[3] = 0;
+        }
     }
 }
 
@@ -48,14 +51,14 @@ struct anchor detector_anchor(const struct detector *d, int index)
 void detector_distances(const struct detector *d, int image, const struct anchor *at, real out[4], real *prob)
 {
     const struct tensor *t = &d->net.tensors[d->box[at->level]];
-    size_t plane = tensor_plane_size(t);
-    const real *logit = tensor_image(t, image) + at->cell;
-    for (int side = 0; side < 4; side++, logit += SPEC_REG_MAX * plane) {
+    struct map m = tensor_data(t, image);
+    for (int side = 0; side < 4; side++) { /* the bins of a side are one channel block: SPEC_REG_MAX = LANES */
+        const real *logit = map_at(&m, side, at->cell / t->w, at->cell % t->w);
         real top = logit[0], e[SPEC_REG_MAX], total = 0, mean = 0;
         for (int i = 1; i < SPEC_REG_MAX; i++)
-            top = logit[(size_t)i * plane] > top ? logit[(size_t)i * plane] : top;
+            top = logit[i] > top ? logit[i] : top;
         for (int i = 0; i < SPEC_REG_MAX; i++) {
-            e[i] = (real)exp((double)(logit[(size_t)i * plane] - top));
+            e[i] = (real)exp((double)(logit[i] - top));
             total += e[i];
         }
         for (int i = 0; i < SPEC_REG_MAX; i++) {
@@ -73,18 +76,16 @@ void detector_decode(const struct detector *d, int image, struct box *boxes, flo
     int a = 0;
     for (int level = 0; level < SPEC_LEVELS; level++) {
         const struct tensor *t = &d->net.tensors[d->cls[level]];
-        size_t plane = tensor_plane_size(t);
-        for (int c = 0; c < d->spec->n_classes; c++) {
-            const real *logit = tensor_image(t, image) + (size_t)c * plane;
-            float *out = scores + (size_t)c * (size_t)d->n_anchors + a;
-#ifdef REAL_IS_DOUBLE
-            for (size_t i = 0; i < plane; i++)
-                out[i] = (float)(1 / (1 + exp(-logit[i])));
-#else
-            d->net.kernels->sigmoid(logit, out, plane);
-#endif
-        }
-        for (size_t i = 0; i < plane; i++, a++) {
+        struct map m = tensor_data(t, image);
+        int cells = t->h * t->w;
+        for (int b = 0; b < t->blocks; b++)
+            for (int cell = 0; cell < cells; cell++) {
+                real score[LANES];
+                d->net.kernels->sigmoid(map_at(&m, b, cell / t->w, cell % t->w), score, LANES);
+                for (int c = b * LANES; c < t->c && c < (b + 1) * LANES; c++)
+                    scores[(size_t)c * (size_t)d->n_anchors + (size_t)(a + cell)] = (float)score[c % LANES];
+            }
+        for (int cell = 0; cell < cells; cell++, a++) {
             struct anchor at = detector_anchor(d, a);
             real s[4], px = (real)at.stride;
             detector_distances(d, image, &at, s, NULL);

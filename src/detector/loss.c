@@ -74,24 +74,32 @@ void loss_assign(struct loss *l, const struct label *const *labels, const int *n
 static double class_background(struct loss *l, int image, int level)
 {
     const struct tensor *t = &l->d->net.tensors[l->d->cls[level]];
-    size_t n = tensor_plane_size(t) * (size_t)t->c;
-    const real *logit = tensor_image(t, image);
-    real *grad = tensor_grad_image(t, image), gain = (real)(LOSS_CLS_GAIN * l->scale);
+    struct map logits = tensor_data(t, image), grads = tensor_grad(t, image);
+    real gain = (real)(LOSS_CLS_GAIN * l->scale);
     double total = 0;
-    for (size_t i = 0; i < n; i++) {
-        double x = (double)logit[i], e = exp(-fabs(x));
-        total += (x > 0 ? x : 0) + log1p(e);
-        grad[i] = gain * (real)(x >= 0 ? 1 / (1 + e) : e / (1 + e));
-    }
+    for (int b = 0; b < t->blocks; b++)
+        for (int cell = 0; cell < t->h * t->w; cell++) {
+            const real *logit = map_at(&logits, b, cell / t->w, cell % t->w);
+            real *grad = map_at(&grads, b, cell / t->w, cell % t->w);
+            int n = t->c - b * LANES < LANES ? t->c - b * LANES : LANES;
+            for (int i = 0; i < n; i++) {
+                double x = (double)logit[i], e = exp(-fabs(x));
+                total += (x > 0 ? x : 0) + log1p(e);
+                grad[i] = gain * (real)(x >= 0 ? 1 / (1 + e) : e / (1 + e));
+            }
+            for (int i = n; i < LANES; i++) /* the channels that pad the block */
+                grad[i] = 0;
+        }
     return total;
 }
 
 static double class_target(struct loss *l, int image, const struct target *t, const struct anchor *at)
 {
     const struct tensor *cls = &l->d->net.tensors[l->d->cls[at->level]];
-    size_t i = (size_t)t->class_id * tensor_plane_size(cls) + (size_t)at->cell;
-    tensor_grad_image(cls, image)[i] -= (real)(LOSS_CLS_GAIN * l->scale) * t->score;
-    return -(double)tensor_image(cls, image)[i] * (double)t->score;
+    struct map logits = tensor_data(cls, image), grads = tensor_grad(cls, image);
+    int y = at->cell / cls->w, x = at->cell % cls->w;
+    *map_channel(&grads, t->class_id, y, x) -= (real)(LOSS_CLS_GAIN * l->scale) * t->score;
+    return -(double)*map_channel(&logits, t->class_id, y, x) * (double)t->score;
 }
 
 /* A probability that underflowed to 0 is a very large loss, not an infinite one; its gradient is exact all the same. */
@@ -110,8 +118,7 @@ static void box_target(struct loss *l, int image, const struct target *t, const 
                        struct image_sums *sums)
 {
     const struct tensor *box = &l->d->net.tensors[l->d->box[at->level]];
-    size_t plane = tensor_plane_size(box);
-    real *grad = tensor_grad_image(box, image) + at->cell;
+    struct map grads = tensor_grad(box, image);
     real prob[4 * SPEC_REG_MAX], s[4], d_box[4], unit = 1 / (real)at->stride;
     detector_distances(l->d, image, at, s, prob);
     struct ciou_box pred = {at->x - s[0], at->y - s[1], at->x + s[2], at->y + s[3]};
@@ -126,14 +133,14 @@ static void box_target(struct loss *l, int image, const struct target *t, const 
         /* pred moves by -distance on the near sides, +distance on the far ones; the loss falls as CIoU rises. */
         real d_distance = side < 2 ? box_gain * d_box[side] : -box_gain * d_box[side];
         const real *p = prob + side * SPEC_REG_MAX;
+        real *grad = map_at(&grads, side, at->cell / box->w, at->cell % box->w);
         int low = (int)goal[side];
         real weight_high = goal[side] - (real)low, weight_low = 1 - weight_high;
         sums->dfl -=
             (double)t->score / 4 * ((double)weight_low * safe_log(p[low]) + (double)weight_high * safe_log(p[low + 1]));
         for (int j = 0; j < SPEC_REG_MAX; j++) {
             real want = j == low ? weight_low : j == low + 1 ? weight_high : 0;
-            grad[(size_t)(side * SPEC_REG_MAX + j) * plane] =
-                d_distance * p[j] * ((real)j - s[side]) + dfl_gain * (p[j] - want);
+            grad[j] = d_distance * p[j] * ((real)j - s[side]) + dfl_gain * (p[j] - want);
         }
     }
 }
@@ -146,7 +153,10 @@ static void gradient_item(void *ctx, int image, int worker)
     *sums = (struct image_sums){.score = sums->score};
     for (int level = 0; level < SPEC_LEVELS; level++) {
         const struct tensor *box = &l->d->net.tensors[l->d->box[level]];
-        memset(tensor_grad_image(box, image), 0, tensor_plane_size(box) * (size_t)box->c * sizeof(real));
+        struct map grads = tensor_grad(box, image);
+        for (int side = 0; side < 4; side++)
+            for (int y = 0; y < box->h; y++)
+                memset(map_at(&grads, side, y, 0), 0, (size_t)(box->w * LANES) * sizeof(real));
         sums->cls += class_background(l, image, level);
     }
     const struct target *t = targets_of(l, image);

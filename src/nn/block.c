@@ -13,61 +13,68 @@ struct job {
     struct net *net;
     struct op *op;
     int n;
-    void (*prepare)(struct net *, struct op *, int image);
 };
 
-static real *worker_scratch(const struct net *net, int worker)
+/* The sums of one part of an image: two values per channel, blocks of padded channels side by side. */
+static double *sums_of(const struct op *op, int part, int block)
 {
-    return net->scratch + (size_t)worker * net->scratch_stride;
+    return op->sums + ((size_t)part * (size_t)op->conv.out_blocks + (size_t)block) * 2 * LANES;
 }
 
-static real *plane_of(const struct tensor *t, real *image, int c)
+static int chunk_end(const struct conv *c, int chunk)
 {
-    return image + (size_t)c * tensor_plane_size(t);
+    int end = (chunk + 1) * c->chunk_rows;
+    return end < c->oh ? end : c->oh;
 }
 
 /* ---- forward ----------------------------------------------------------------------------------------------------- */
 
-static void conv_image(const struct net *net, const struct op *op, int image, int worker)
+static void conv_chunk(const struct net *net, const struct op *op, int image, int chunk, int worker)
 {
-    const struct tensor *in = &net->tensors[op->in], *z = &net->tensors[op->z];
-    conv_forward(net->kernels, &op->conv, tensor_image(in, image), net->weights + op->weight->offset,
-                 tensor_image(z, image), worker_scratch(net, worker));
+    struct map x = tensor_data(&net->tensors[op->in], image), z = tensor_data(&net->tensors[op->z], image);
+    conv_forward(net->kernels, &op->conv, &x, op->packed, &z, chunk, worker_scratch(net, worker));
 }
 
-static void activate_image(struct net *net, struct op *op, int image)
+static void activate_rows(const struct net *net, const struct op *op, int image, int first, int end)
 {
-    const struct tensor *z = &net->tensors[op->z], *out = &net->tensors[op->out];
-    const struct tensor *res = op->residual >= 0 ? &net->tensors[op->residual] : NULL;
-    for (int c = 0; c < op->conv.co; c++)
-        net->kernels->bn_silu(plane_of(z, tensor_image(z, image), c), tensor_plane_size(z), op->fold_scale[c],
-                              op->fold_shift[c], res ? plane_of(res, tensor_image(res, image), c) : NULL,
-                              plane_of(out, tensor_image(out, image), c));
+    struct map z = tensor_data(&net->tensors[op->z], image), out = tensor_data(&net->tensors[op->out], image);
+    struct map res = op->residual >= 0 ? tensor_data(&net->tensors[op->residual], image) : (struct map){0};
+    for (int b = 0; b < op->conv.out_blocks; b++)
+        for (int r = first; r < end; r++)
+            net->kernels->bn_silu(map_at(&z, b, r, 0), op->conv.ow, op->fold_scale + b * LANES,
+                                  op->fold_shift + b * LANES, res.p ? map_at(&res, b, r, 0) : NULL,
+                                  map_at(&out, b, r, 0));
 }
 
-static void train_conv_item(void *ctx, int image, int worker)
+static void train_conv_item(void *ctx, int part, int worker)
 {
     struct job *j = ctx;
-    conv_image(j->net, j->op, image, worker);
-    const struct tensor *z = &j->net->tensors[j->op->z];
-    double *sums = j->op->image_sums + (size_t)image * (size_t)j->op->conv.co * 2;
-    for (int c = 0; c < j->op->conv.co; c++)
-        j->net->kernels->plane_stats(plane_of(z, tensor_image(z, image), c), tensor_plane_size(z), &sums[2 * c],
-                                     &sums[2 * c + 1]);
+    const struct op *op = j->op;
+    const struct conv *c = &op->conv;
+    int image = part / c->n_chunks, chunk = part % c->n_chunks, first = chunk * c->chunk_rows;
+    conv_chunk(j->net, op, image, chunk, worker);
+    struct map z = tensor_data(&j->net->tensors[op->z], image);
+    for (int b = 0; b < c->out_blocks; b++) {
+        double *sums = sums_of(op, part, b);
+        j->net->kernels->stats(map_at(&z, b, first, 0), (ptrdiff_t)z.row, c->ow, chunk_end(c, chunk) - first, sums,
+                               sums + LANES);
+    }
 }
 
 static void activate_item(void *ctx, int image, int worker)
 {
     (void)worker;
     struct job *j = ctx;
-    activate_image(j->net, j->op, image);
+    activate_rows(j->net, j->op, image, 0, j->op->conv.oh);
 }
 
-static void infer_item(void *ctx, int image, int worker)
+static void infer_item(void *ctx, int part, int worker)
 {
     struct job *j = ctx;
-    conv_image(j->net, j->op, image, worker);
-    activate_image(j->net, j->op, image);
+    const struct conv *c = &j->op->conv;
+    int image = part / c->n_chunks, chunk = part % c->n_chunks;
+    conv_chunk(j->net, j->op, image, chunk, worker);
+    activate_rows(j->net, j->op, image, chunk * c->chunk_rows, chunk_end(c, chunk));
 }
 
 static void fold(const struct net *net, struct op *op, int c, double mean, double var)
@@ -80,18 +87,19 @@ static void fold(const struct net *net, struct op *op, int c, double mean, doubl
     op->fold_shift[c] = (real)((double)net->weights[op->bias->offset + (size_t)c] - mean * gamma * inv_std);
 }
 
-/* Merges the images' means and second moments in image order (Chan, Golub and LeVeque, 1979). */
+/* Merges the parts' means and second moments in their order (Chan, Golub and LeVeque, 1979). */
 static void combine_stats(struct net *net, struct op *op, int n)
 {
-    double plane = (double)tensor_plane_size(&net->tensors[op->z]);
-    int channels = op->conv.co;
-    for (int c = 0; c < channels; c++) {
+    const struct conv *v = &op->conv;
+    for (int c = 0; c < v->co; c++) {
         double mean = 0, m2 = 0, count = 0;
-        for (int i = 0; i < n; i++) {
-            const double *s = op->image_sums + ((size_t)i * (size_t)channels + (size_t)c) * 2;
-            double delta = s[0] - mean, total = count + plane;
-            mean += delta * plane / total;
-            m2 += s[1] + delta * delta * count * plane / total;
+        for (int i = 0; i < n * v->n_chunks; i++) {
+            const double *s = sums_of(op, i, c / LANES) + c % LANES;
+            int chunk = i % v->n_chunks;
+            double here = (double)((chunk_end(v, chunk) - chunk * v->chunk_rows) * v->ow);
+            double delta = s[0] - mean, total = count + here;
+            mean += delta * here / total;
+            m2 += s[LANES] + delta * delta * count * here / total;
             count = total;
         }
         fold(net, op, c, mean, m2 / count);
@@ -99,71 +107,102 @@ static void combine_stats(struct net *net, struct op *op, int n)
     }
 }
 
+void conv_op_prepare(struct net *net, struct op *op)
+{
+    conv_op_pack(net, op, false);
+    for (int c = 0; c < op->conv.co; c++)
+        if (op->kind == OP_CONV_BIAS)
+            op->fold_shift[c] = net->weights[op->bias->offset + (size_t)c];
+        else
+            fold(net, op, c, (double)net->weights[op->mean->offset + (size_t)c],
+                 (double)net->weights[op->var->offset + (size_t)c]);
+}
+
+static void clear_borders(struct net *net, const struct op *op, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct map out = tensor_data(&net->tensors[op->out], i);
+        tensor_clear_border(&net->tensors[op->out], &out);
+    }
+}
+
 void block_forward(struct net *net, struct op *op, int n)
 {
     struct job j = {.net = net, .op = op, .n = n};
     if (net->is_training) {
-        pool_run(net->pool, n, train_conv_item, &j);
+        conv_op_pack(net, op, false);
+        pool_run(net->pool, n * op->conv.n_chunks, train_conv_item, &j);
         combine_stats(net, op, n);
         pool_run(net->pool, n, activate_item, &j);
         return;
     }
-    for (int c = 0; c < op->conv.co; c++)
-        fold(net, op, c, (double)net->weights[op->mean->offset + (size_t)c],
-             (double)net->weights[op->var->offset + (size_t)c]);
-    pool_run(net->pool, n, infer_item, &j);
+    pool_run(net->pool, n * op->conv.n_chunks, infer_item, &j);
+    clear_borders(net, op, n);
 }
 
-static void biased_item(void *ctx, int image, int worker)
+static void biased_item(void *ctx, int part, int worker)
 {
     struct job *j = ctx;
-    conv_image(j->net, j->op, image, worker);
-    const struct tensor *out = &j->net->tensors[j->op->out];
-    for (int c = 0; c < j->op->conv.co; c++)
-        j->net->kernels->add_scalar(plane_of(out, tensor_image(out, image), c), tensor_plane_size(out),
-                                    j->net->weights[j->op->bias->offset + (size_t)c]);
+    const struct conv *c = &j->op->conv;
+    int image = part / c->n_chunks, chunk = part % c->n_chunks;
+    conv_chunk(j->net, j->op, image, chunk, worker);
+    struct map out = tensor_data(&j->net->tensors[j->op->out], image);
+    for (int b = 0; b < c->out_blocks; b++)
+        for (int r = chunk * c->chunk_rows; r < chunk_end(c, chunk); r++)
+            j->net->kernels->add_lanes(map_at(&out, b, r, 0), c->ow, j->op->fold_shift + b * LANES);
 }
 
 void biased_forward(struct net *net, struct op *op, int n)
 {
-    pool_run(net->pool, n, biased_item, &(struct job){.net = net, .op = op, .n = n});
+    if (net->is_training)
+        conv_op_prepare(net, op);
+    pool_run(net->pool, n * op->conv.n_chunks, biased_item, &(struct job){.net = net, .op = op, .n = n});
 }
 
 /* ---- backward ---------------------------------------------------------------------------------------------------- */
 
-/* The residual takes the whole gradient; then the gradient becomes dy in place and its sums are taken. */
+/* The residual takes the whole gradient. */
+static void residual_grad(const struct net *net, const struct op *op, int image)
+{
+    const struct tensor *t = &net->tensors[op->residual];
+    struct map d = tensor_grad(&net->tensors[op->out], image), res = tensor_grad(t, image);
+    for (int b = 0; b < t->blocks; b++)
+        for (int r = 0; r < t->h; r++) {
+            if (op->residual_overwrite)
+                memcpy(map_at(&res, b, r, 0), map_at(&d, b, r, 0), (size_t)(t->w * LANES) * sizeof(real));
+            else
+                net->kernels->add(map_at(&res, b, r, 0), map_at(&d, b, r, 0), (size_t)(t->w * LANES));
+        }
+}
+
+/* The gradient becomes dy in place and its sums are taken, per image. */
 static void activation_grad_item(void *ctx, int image, int worker)
 {
     (void)worker;
     struct job *j = ctx;
     struct net *net = j->net;
-    struct op *op = j->op;
-    const struct tensor *z = &net->tensors[op->z], *out = &net->tensors[op->out];
-    size_t plane = tensor_plane_size(out);
-    real *d = tensor_grad_image(out, image);
-    if (op->residual >= 0) {
-        real *dres = tensor_grad_image(&net->tensors[op->residual], image);
-        if (op->residual_overwrite)
-            memcpy(dres, d, plane * (size_t)op->conv.co * sizeof *d);
-        else
-            net->kernels->add(dres, d, plane * (size_t)op->conv.co);
+    const struct op *op = j->op;
+    if (op->residual >= 0)
+        residual_grad(net, op, image);
+    struct map z = tensor_data(&net->tensors[op->z], image), d = tensor_grad(&net->tensors[op->out], image);
+    for (int b = 0; b < op->conv.out_blocks; b++) {
+        double *sums = sums_of(op, image, b);
+        memset(sums, 0, 2 * LANES * sizeof *sums);
+        for (int r = 0; r < op->conv.oh; r++)
+            net->kernels->silu_grad(map_at(&z, b, r, 0), map_at(&d, b, r, 0), op->conv.ow, op->fold_scale + b * LANES,
+                                    op->fold_shift + b * LANES, op->batch_mean + b * LANES, sums, sums + LANES);
     }
-    double *sums = op->image_sums + (size_t)image * (size_t)op->conv.co * 2;
-    for (int c = 0; c < op->conv.co; c++)
-        net->kernels->silu_grad(plane_of(z, tensor_image(z, image), c), plane_of(out, d, c), plane, op->fold_scale[c],
-                                op->fold_shift[c], op->batch_mean[c], &sums[2 * c], &sums[2 * c + 1]);
 }
 
 static void combine_grads(struct net *net, struct op *op, int n)
 {
-    int channels = op->conv.co;
-    double count = (double)n * (double)tensor_plane_size(&net->tensors[op->z]);
-    for (int c = 0; c < channels; c++) {
+    double count = (double)n * op->conv.oh * op->conv.ow;
+    for (int c = 0; c < op->conv.co; c++) {
         double sum_dy = 0, sum_dyz = 0;
         for (int i = 0; i < n; i++) {
-            const double *s = op->image_sums + ((size_t)i * (size_t)channels + (size_t)c) * 2;
+            const double *s = sums_of(op, i, c / LANES) + c % LANES;
             sum_dy += s[0];
-            sum_dyz += s[1];
+            sum_dyz += s[LANES];
         }
         double inv_std = (double)op->inv_std[c], scale = (double)net->weights[op->scale->offset + (size_t)c] * inv_std;
         net->params->grad[op->scale->offset + (size_t)c] += (real)(sum_dyz * inv_std);
@@ -176,58 +215,11 @@ static void combine_grads(struct net *net, struct op *op, int n)
 
 static void prepare_dz(struct net *net, struct op *op, int image)
 {
-    const struct tensor *z = &net->tensors[op->z], *out = &net->tensors[op->out];
-    for (int c = 0; c < op->conv.co; c++)
-        net->kernels->bn_grad(plane_of(z, tensor_image(z, image), c), plane_of(out, tensor_grad_image(out, image), c),
-                              tensor_plane_size(out), op->batch_mean[c], op->grad_a[c], op->grad_b[c], op->grad_c[c]);
-}
-
-static int group_start(int n, int group, int groups)
-{
-    return (int)((long)n * group / groups);
-}
-
-static int groups_of(int n)
-{
-    return n < NET_GRAD_GROUPS ? n : NET_GRAD_GROUPS;
-}
-
-static void group_item(void *ctx, int group, int worker)
-{
-    struct job *j = ctx;
-    struct net *net = j->net;
-    struct op *op = j->op;
-    const struct tensor *in = &net->tensors[op->in], *out = &net->tensors[op->out];
-    real *partial = net->partial + (size_t)group * net->partial_stride;
-    int first = group_start(j->n, group, groups_of(j->n)), end = group_start(j->n, group + 1, groups_of(j->n));
-    for (int i = first; i < end; i++) {
-        if (j->prepare)
-            j->prepare(net, op, i);
-        conv_backward(net->kernels, &op->conv, tensor_image(in, i), net->weights + op->weight->offset,
-                      tensor_grad_image(out, i), partial, i > first, in->grad ? tensor_grad_image(in, i) : NULL,
-                      !op->in_overwrite, worker_scratch(net, worker));
-    }
-}
-
-#define REDUCE_CHUNK 16384
-
-static void reduce_item(void *ctx, int chunk, int worker)
-{
-    (void)worker;
-    struct job *j = ctx;
-    size_t start = (size_t)chunk * REDUCE_CHUNK, n = j->op->weight->n - start;
-    if (n > REDUCE_CHUNK)
-        n = REDUCE_CHUNK;
-    real *grad = j->net->params->grad + j->op->weight->offset + start;
-    for (int g = 0; g < groups_of(j->n); g++)
-        j->net->kernels->add(grad, j->net->partial + (size_t)g * j->net->partial_stride + start, n);
-}
-
-void conv_op_backward(struct net *net, struct op *op, int n, void (*prepare)(struct net *, struct op *, int image))
-{
-    struct job j = {.net = net, .op = op, .n = n, .prepare = prepare};
-    pool_run(net->pool, groups_of(n), group_item, &j);
-    pool_run(net->pool, (int)((op->weight->n + REDUCE_CHUNK - 1) / REDUCE_CHUNK), reduce_item, &j);
+    struct map z = tensor_data(&net->tensors[op->z], image), d = tensor_grad(&net->tensors[op->out], image);
+    for (int b = 0; b < op->conv.out_blocks; b++)
+        for (int r = 0; r < op->conv.oh; r++)
+            net->kernels->bn_grad(map_at(&z, b, r, 0), map_at(&d, b, r, 0), op->conv.ow, op->batch_mean + b * LANES,
+                                  op->grad_a + b * LANES, op->grad_b + b * LANES, op->grad_c + b * LANES);
 }
 
 void block_backward(struct net *net, struct op *op, int n)
@@ -237,19 +229,23 @@ void block_backward(struct net *net, struct op *op, int n)
     conv_op_backward(net, op, n, prepare_dz);
 }
 
-static void bias_grad_item(void *ctx, int c, int worker)
+static void bias_grad_item(void *ctx, int block, int worker)
 {
     (void)worker;
     struct job *j = ctx;
     const struct tensor *out = &j->net->tensors[j->op->out];
-    double total = 0;
-    for (int i = 0; i < j->n; i++)
-        total += j->net->kernels->sum(plane_of(out, tensor_grad_image(out, i), c), tensor_plane_size(out));
-    j->net->params->grad[j->op->bias->offset + (size_t)c] += (real)total;
+    double total[LANES] = {0};
+    for (int i = 0; i < j->n; i++) {
+        struct map d = tensor_grad(out, i);
+        for (int r = 0; r < out->h; r++)
+            j->net->kernels->sum_lanes(map_at(&d, block, r, 0), out->w, total);
+    }
+    for (int c = block * LANES; c < out->c && c < (block + 1) * LANES; c++)
+        j->net->params->grad[j->op->bias->offset + (size_t)c] += (real)total[c % LANES];
 }
 
 void biased_backward(struct net *net, struct op *op, int n)
 {
-    pool_run(net->pool, op->conv.co, bias_grad_item, &(struct job){.net = net, .op = op, .n = n});
+    pool_run(net->pool, op->conv.out_blocks, bias_grad_item, &(struct job){.net = net, .op = op, .n = n});
     conv_op_backward(net, op, n, NULL);
 }

@@ -8,11 +8,20 @@ static bool goes_on(const struct net *net)
     return !net->is_cancelled || !net->is_cancelled();
 }
 
-bool net_forward(struct net *net, const real *weights, int n)
+void net_use_weights(struct net *net, const real *weights)
+{
+    net->weights = weights;
+    for (int i = 0; i < net->n_ops && !net->is_training; i++)
+        if (net->ops[i].kind == OP_CONV_BN_SILU || net->ops[i].kind == OP_CONV_BIAS)
+            conv_op_prepare(net, &net->ops[i]);
+}
+
+bool net_forward(struct net *net, int n)
 {
     if (n < 1 || n > net->batch)
         BUG("batch of %d in a net planned for %d", n, net->batch);
-    net->weights = weights;
+    if (!net->weights)
+        BUG("net_use_weights was not called");
     int i = 0;
     for (; i < net->n_ops && goes_on(net); i++) {
         struct op *op = &net->ops[i];

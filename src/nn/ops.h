@@ -13,8 +13,24 @@ void maxpool_backward(struct net *net, struct op *op, int n);
 void upsample_forward(struct net *net, struct op *op, int n);
 void upsample_backward(struct net *net, struct op *op, int n);
 
+/* For inference, once per set of weights: packs them and folds BatchNorm, or the bias, into scale and shift. */
+void conv_op_prepare(struct net *net, struct op *op);
+/* Packs the weights of one convolution for forward or for the input's gradient. */
+void conv_op_pack(struct net *net, struct op *op, bool is_backward);
 /* The convolution's part of a backward, for both kinds that have one: dz is what the tensor's gradient holds. Runs the
  * groups of images on the pool; prepare(net, op, image) is called for each image first (may be NULL). */
 void conv_op_backward(struct net *net, struct op *op, int n, void (*prepare)(struct net *, struct op *, int image));
+
+static inline real *worker_scratch(const struct net *net, int worker)
+{
+    return net->scratch + (size_t)worker * net->scratch_stride;
+}
+
+/* Memory for inference was something else before. Training buffers keep their zero borders from the start. */
+static inline void fresh_border(const struct net *net, const struct tensor *t, const struct map *m)
+{
+    if (!net->is_training)
+        tensor_clear_border(t, m);
+}
 
 #endif

@@ -4,17 +4,29 @@
 #include <stdio.h>
 #include <string.h>
 
-int net_buffer(struct net *net, int c, int h, int w)
+static int add_buffer(struct net *net, int c, int h, int w, int lanes)
 {
     MEM_GROW(net->buffers, net->n_buffers, net->cap_buffers);
-    net->buffers[net->n_buffers] = (struct net_buffer){.c = c, .h = h, .w = w};
+    net->buffers[net->n_buffers] = (struct net_buffer){.c = c, .h = h, .w = w, .lanes = lanes};
     return net->n_buffers++;
+}
+
+int net_buffer(struct net *net, int c, int h, int w)
+{
+    return add_buffer(net, c, h, w, LANES);
+}
+
+int net_input(struct net *net, int c, int h, int w)
+{
+    int b = add_buffer(net, c, h, w, c <= TENSOR_INPUT_LANES ? TENSOR_INPUT_LANES : LANES);
+    net->buffers[b].is_input = true;
+    return net_view(net, b, 0, c);
 }
 
 int net_view(struct net *net, int buffer, int channel, int c)
 {
     const struct net_buffer *b = &net->buffers[buffer];
-    if (channel < 0 || c < 1 || channel + c > b->c)
+    if (channel < 0 || c < 1 || channel + c > b->c || channel % b->lanes != 0)
         BUG("view of channels %d+%d in a buffer of %d", channel, c, b->c);
     if (net->n_tensors == net->cap_tensors) {
         net->cap_tensors = net->cap_tensors ? 2 * net->cap_tensors : 64;
@@ -24,7 +36,7 @@ int net_view(struct net *net, int buffer, int channel, int c)
         net->tensor_channel = mem_resize(net->tensor_channel, mem_mul(n, sizeof(int)));
     }
     int t = net->n_tensors++;
-    net->tensors[t] = (struct tensor){.c = c, .h = b->h, .w = b->w};
+    tensor_shape(&net->tensors[t], c, b->h, b->w, b->lanes);
     net->tensor_buffer[t] = buffer;
     net->tensor_channel[t] = channel;
     return t;
@@ -55,34 +67,37 @@ static void expect_shape(const struct net *net, int t, int c, int h, int w)
         BUG("tensor is %dx%dx%d, the operation gives %dx%dx%d", x->c, x->h, x->w, c, h, w);
 }
 
+static void add_conv(struct net *net, struct op *op, const char *name, int k, int stride)
+{
+    const struct tensor *x = &net->tensors[op->in], *y = &net->tensors[op->out];
+    expect_shape(net, op->out, y->c, (x->h - 1) / stride + 1, (x->w - 1) / stride + 1);
+    op->k = k;
+    op->stride = stride;
+    if (op->weight->n != (size_t)(x->c * y->c * k * k))
+        BUG("%s: weight has %zu elements, the shape needs %d", name, op->weight->n, x->c * y->c * k * k);
+}
+
 void net_conv_bn_silu(struct net *net, const char *name, int in, int out, int residual, int k, int stride)
 {
-    const struct tensor *x = &net->tensors[in];
-    struct conv_shape s = conv_plan(x->c, net->tensors[out].c, k, stride, x->h, x->w);
-    expect_shape(net, out, s.co, s.oh, s.ow);
+    const struct tensor *y = &net->tensors[out];
     if (residual >= 0)
-        expect_shape(net, residual, s.co, s.oh, s.ow);
+        expect_shape(net, residual, y->c, y->h, y->w);
     struct op *op = add_op(net, OP_CONV_BN_SILU, in, out);
     op->residual = residual;
-    op->conv = s;
     op->weight = need(net, name, "conv.weight");
     op->scale = need(net, name, "bn.weight");
     op->bias = need(net, name, "bn.bias");
     op->mean = need(net, name, "bn.running_mean");
     op->var = need(net, name, "bn.running_var");
-    if (op->weight->n != conv_weights(&s))
-        BUG("%s: weight has %zu elements, the shape needs %zu", name, op->weight->n, conv_weights(&s));
+    add_conv(net, op, name, k, stride);
 }
 
 void net_conv_bias(struct net *net, const char *name, int in, int out)
 {
-    const struct tensor *x = &net->tensors[in];
-    struct conv_shape s = conv_plan(x->c, net->tensors[out].c, 1, 1, x->h, x->w);
-    expect_shape(net, out, s.co, s.oh, s.ow);
     struct op *op = add_op(net, OP_CONV_BIAS, in, out);
-    op->conv = s;
     op->weight = need(net, name, "weight");
     op->bias = need(net, name, "bias");
+    add_conv(net, op, name, 1, 1);
     net->buffers[net->tensor_buffer[out]].is_output = true;
 }
 
@@ -117,7 +132,8 @@ static void touch(struct life *l, int step)
 static size_t buffer_elements(const struct net *net, int b)
 {
     const struct net_buffer *x = &net->buffers[b];
-    size_t n = (size_t)x->c * (size_t)x->h * (size_t)x->w * (size_t)net->batch;
+    struct tensor t;
+    size_t n = tensor_shape(&t, x->c, x->h, x->w, x->lanes) * (size_t)net->batch;
     return (n + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
 }
 
@@ -251,33 +267,87 @@ static void plan_gradient_order(struct net *net)
     arena_free(&scratch);
 }
 
-static void plan_bn(struct op *op, int batch, struct arena *a)
+static size_t round_up(size_t n)
 {
-    size_t c = (size_t)op->conv.co;
-    op->image_sums = ARENA_NEW(a, double, (size_t)batch *c * 2);
-    op->batch_var = ARENA_NEW(a, double, c);
+    return (n + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+}
+
+static void raise_to(size_t *most, size_t n)
+{
+    if (n > *most)
+        *most = n;
+}
+
+static bool is_convolution(const struct op *op)
+{
+    return op->kind == OP_CONV_BN_SILU || op->kind == OP_CONV_BIAS;
+}
+
+/* Plans the convolutions and sums up what they need of shared memory. */
+static void plan_convolutions(struct net *net, struct arena *a)
+{
+    net->scratch_stride = net->partial_stride = net->n_packed = 0;
+    for (int i = 0; i < net->n_ops; i++) {
+        struct op *op = &net->ops[i];
+        if (!is_convolution(op))
+            continue;
+        conv_plan(&op->conv, &net->tensors[op->in], &net->tensors[op->z], op->k, op->stride, net->is_direct, a);
+        raise_to(&net->scratch_stride, round_up(conv_scratch(&op->conv, net->is_training)));
+        raise_to(&net->partial_stride, round_up(conv_partial(&op->conv)));
+        if (net->is_training)
+            raise_to(&net->n_packed, conv_packed(&op->conv));
+        else
+            net->n_packed += round_up(conv_packed(&op->conv));
+    }
+}
+
+static void allocate_channels(struct net *net, struct op *op, struct arena *a)
+{
+    size_t c = (size_t)(op->conv.out_blocks * LANES);
     real **rows[] = {&op->batch_mean, &op->inv_std, &op->fold_scale, &op->fold_shift,
                      &op->grad_a,     &op->grad_b,  &op->grad_c};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         *rows[i] = ARENA_NEW(a, real, c);
+    op->batch_var = ARENA_NEW(a, double, c);
+    if (net->is_training)
+        op->sums = ARENA_NEW(a, double, (size_t)(net->batch * op->conv.n_chunks) * c * 2);
 }
 
-static void plan_op(struct net *net, struct op *op, struct arena *a)
+static void allocate(struct net *net, struct arena *a)
 {
-    bool is_conv = op->kind == OP_CONV_BN_SILU || op->kind == OP_CONV_BIAS;
-    if (is_conv) {
-        plan_bn(op, net->batch, a);
-        size_t need_now = net->is_training ? conv_scratch_backward(&op->conv) : 0;
-        if (conv_scratch_forward(&op->conv) > need_now)
-            need_now = conv_scratch_forward(&op->conv);
-        if (need_now > net->scratch_stride)
-            net->scratch_stride = need_now;
-        if (op->weight->n > net->partial_stride)
-            net->partial_stride = op->weight->n;
+    int workers = net->pool ? pool_size(net->pool) : 1;
+    net->data = ARENA_NEW(a, real, net->n_data);
+    net->scratch = ARENA_NEW(a, real, net->scratch_stride * (size_t)workers);
+    net->packed = ARENA_NEW(a, real, net->n_packed);
+    if (net->is_training) {
+        net->grads = ARENA_NEW(a, real, net->n_grads);
+        net->partial = ARENA_NEW(a, real, net->partial_stride * NET_GRAD_GROUPS);
     }
-    if (op->kind == OP_MAXPOOL && net->is_training) {
+    size_t packed = 0;
+    for (int i = 0; i < net->n_ops; i++) {
+        struct op *op = &net->ops[i];
         const struct tensor *t = &net->tensors[op->out];
-        op->argmax = ARENA_NEW(a, uint8_t, (size_t)net->batch * (size_t)t->c * tensor_plane_size(t));
+        if (is_convolution(op)) {
+            allocate_channels(net, op, a);
+            op->packed = net->packed + packed;
+            packed += net->is_training ? 0 : round_up(conv_packed(&op->conv));
+        }
+        if (op->kind == OP_MAXPOOL && net->is_training)
+            op->argmax = ARENA_NEW(a, uint8_t, (size_t)(net->batch * t->blocks) * (size_t)(t->h * t->w * LANES));
+    }
+}
+
+static void place_tensors(struct net *net)
+{
+    for (int t = 0; t < net->n_tensors; t++) {
+        struct tensor *x = &net->tensors[t];
+        const struct net_buffer *b = &net->buffers[net->tensor_buffer[t]];
+        struct tensor whole;
+        x->image_stride = tensor_shape(&whole, b->c, b->h, b->w, b->lanes);
+        size_t start = (size_t)(net->tensor_channel[t] / b->lanes) * x->plane +
+                       TENSOR_BORDER * (x->row + (size_t)b->lanes);
+        x->data = net->data + b->data_offset + start;
+        x->grad = net->is_training && !b->is_z && !b->is_input ? net->grads + b->grad_offset + start : NULL;
     }
 }
 
@@ -285,8 +355,6 @@ void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
 {
     net->batch = batch;
     net->is_training = is_training;
-    net->buffers[net->tensor_buffer[net->ops[0].in]].is_input = true;
-
     for (int i = 0; i < net->n_ops; i++) { /* inference normalises in place; training keeps z for backward */
         struct op *op = &net->ops[i];
         op->z = op->out;
@@ -299,34 +367,21 @@ void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
     }
     net->n_data = place_data(net);
     net->n_grads = is_training ? place_grads(net) : 0;
+    struct arena sizes_only = {0};
+    plan_convolutions(net, a ? a : &sizes_only);
+    arena_free(&sizes_only);
     if (!a)
         return;
-    net->data = ARENA_NEW(a, real, net->n_data);
-    if (is_training) {
-        net->grads = ARENA_NEW(a, real, net->n_grads);
-        plan_gradient_order(net);
-    }
-    for (int t = 0; t < net->n_tensors; t++) {
-        struct tensor *x = &net->tensors[t];
-        const struct net_buffer *b = &net->buffers[net->tensor_buffer[t]];
-        size_t plane = tensor_plane_size(x), start = (size_t)net->tensor_channel[t] * plane;
-        x->image_stride = (size_t)b->c * plane;
-        x->data = net->data + b->data_offset + start;
-        x->grad = is_training && !b->is_z && !b->is_input ? net->grads + b->grad_offset + start : NULL;
-    }
-    for (int i = 0; i < net->n_ops; i++)
-        plan_op(net, &net->ops[i], a);
-    net->scratch_stride = (net->scratch_stride + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-    int workers = net->pool ? pool_size(net->pool) : 1;
-    net->scratch = ARENA_NEW(a, real, net->scratch_stride * (size_t)workers);
+    allocate(net, a);
+    place_tensors(net);
     if (is_training)
-        net->partial = ARENA_NEW(a, real, net->partial_stride * NET_GRAD_GROUPS);
+        plan_gradient_order(net);
 }
 
 size_t net_bytes(const struct net *net)
 {
-    int workers = net->pool ? pool_size(net->pool) : 1;
-    size_t n = net->n_data + net->n_grads + net->scratch_stride * (size_t)workers;
+    size_t workers = (size_t)(net->pool ? pool_size(net->pool) : 1);
+    size_t n = net->n_data + net->n_grads + net->n_packed + net->scratch_stride * workers;
     return (n + (net->is_training ? net->partial_stride * NET_GRAD_GROUPS : 0)) * sizeof(real);
 }
 

@@ -2,6 +2,7 @@
  * row-major order, as in PyTorch. */
 #include "nn/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 #define REACH (NET_POOL_SIZE / 2)
@@ -11,25 +12,33 @@ struct job {
     struct op *op;
 };
 
-static void pool_plane(const real *x, int h, int w, real *y, uint8_t *argmax)
+/* The columns [*first, *first + n) of the output whose input dc to the right is inside a row of w. */
+static int columns(int dc, int w, int *first)
 {
-    for (int r = 0; r < h; r++)
-        for (int c = 0; c < w; c++) {
-            real best = 0;
-            int at = -1;
-            for (int dr = -REACH; dr <= REACH; dr++)
-                for (int dc = -REACH; dc <= REACH; dc++) {
-                    if (r + dr < 0 || r + dr >= h || c + dc < 0 || c + dc >= w)
-                        continue;
-                    real v = x[(r + dr) * w + c + dc];
-                    if (at < 0 || v > best || v != v) { /* NaN spreads, it is never hidden */
-                        best = v;
-                        at = (dr + REACH) * NET_POOL_SIZE + dc + REACH;
-                    }
-                }
-            y[r * w + c] = best;
-            if (argmax)
-                argmax[r * w + c] = (uint8_t)at;
+    *first = dc < 0 ? -dc : 0;
+    int end = dc > 0 ? w - dc : w;
+    return end > *first ? end - *first : 0;
+}
+
+static uint8_t *place_of(const struct job *j, const struct tensor *t, int image, int block, int r)
+{
+    size_t row = (size_t)(t->w * LANES);
+    return j->op->argmax + ((size_t)(image * t->blocks + block) * (size_t)t->h + (size_t)r) * row;
+}
+
+static void forward_row(const struct job *j, const struct tensor *t, const struct map *x, int block, int r, real *out,
+                        uint8_t *place)
+{
+    for (int i = 0; i < t->w * LANES; i++)
+        out[i] = -INFINITY;
+    memset(place, NET_POOL_SIZE * REACH + REACH, (size_t)(t->w * LANES));
+    for (int dr = -REACH; dr <= REACH; dr++)
+        for (int dc = -REACH; dc <= REACH && r + dr >= 0 && r + dr < t->h; dc++) {
+            int first, n = columns(dc, t->w, &first);
+            if (n > 0)
+                j->net->kernels->max_lanes(out + first * LANES, place + first * LANES,
+                                           map_at(x, block, r + dr, first + dc), n,
+                                           (uint8_t)((dr + REACH) * NET_POOL_SIZE + dc + REACH));
         }
 }
 
@@ -38,32 +47,35 @@ static void forward_item(void *ctx, int image, int worker)
     (void)worker;
     struct job *j = ctx;
     const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
-    size_t plane = tensor_plane_size(in);
-    for (int c = 0; c < in->c; c++) {
-        uint8_t *argmax = j->op->argmax ? j->op->argmax + ((size_t)image * (size_t)in->c + (size_t)c) * plane : NULL;
-        pool_plane(tensor_image(in, image) + (size_t)c * plane, in->h, in->w,
-                   tensor_image(out, image) + (size_t)c * plane, argmax);
-    }
+    struct map x = tensor_data(in, image), y = tensor_data(out, image);
+    uint8_t unused[LANES * 1024];
+    if (!j->op->argmax && in->w > 1024)
+        BUG("pooling of a map %d wide", in->w);
+    for (int b = 0; b < in->blocks; b++)
+        for (int r = 0; r < in->h; r++)
+            forward_row(j, in, &x, b, r, map_at(&y, b, r, 0), j->op->argmax ? place_of(j, in, image, b, r) : unused);
+    fresh_border(j->net, out, &y);
 }
 
 static void backward_item(void *ctx, int image, int worker)
 {
     (void)worker;
     struct job *j = ctx;
-    const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
-    size_t plane = tensor_plane_size(in);
-    real *dx = tensor_grad_image(in, image);
-    const real *dy = tensor_grad_image(out, image);
-    const uint8_t *argmax = j->op->argmax + (size_t)image * (size_t)in->c * plane;
-    if (j->op->in_overwrite)
-        memset(dx, 0, (size_t)in->c * plane * sizeof *dx);
-    for (int c = 0; c < in->c; c++)
-        for (int r = 0; r < in->h; r++)
-            for (int x = 0; x < in->w; x++) {
-                size_t i = (size_t)c * plane + (size_t)r * (size_t)in->w + (size_t)x;
-                int dr = argmax[i] / NET_POOL_SIZE - REACH, dc = argmax[i] % NET_POOL_SIZE - REACH;
-                dx[(long)i + dr * in->w + dc] += dy[i];
+    const struct tensor *t = &j->net->tensors[j->op->in];
+    struct map dx = tensor_grad(t, image), dy = tensor_grad(&j->net->tensors[j->op->out], image);
+    for (int b = 0; b < t->blocks; b++) {
+        for (int r = 0; r < t->h && j->op->in_overwrite; r++)
+            memset(map_at(&dx, b, r, 0), 0, (size_t)(t->w * LANES) * sizeof(real));
+        for (int r = 0; r < t->h; r++)
+            for (int tag = 0; tag < NET_POOL_SIZE * NET_POOL_SIZE; tag++) {
+                int dr = tag / NET_POOL_SIZE - REACH, dc = tag % NET_POOL_SIZE - REACH, first;
+                int n = columns(dc, t->w, &first);
+                if (r + dr >= 0 && r + dr < t->h && n > 0)
+                    j->net->kernels->max_lanes_grad(map_at(&dy, b, r, first),
+                                                    place_of(j, t, image, b, r) + first * LANES, n, (uint8_t)tag,
+                                                    map_at(&dx, b, r + dr, first + dc));
             }
+    }
 }
 
 void maxpool_forward(struct net *net, struct op *op, int n)

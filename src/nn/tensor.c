@@ -2,27 +2,65 @@
 
 #include <string.h>
 
-static size_t image_bytes(const struct tensor *t)
+size_t tensor_shape(struct tensor *t, int c, int h, int w, int lanes)
 {
-    return tensor_plane_size(t) * (size_t)t->c * sizeof(real);
+    *t = (struct tensor){.c = c, .h = h, .w = w, .lanes = lanes, .blocks = (c + lanes - 1) / lanes};
+    t->row = (size_t)(w + 2 * TENSOR_BORDER) * (size_t)lanes;
+    t->plane = (size_t)(h + 2 * TENSOR_BORDER) * t->row;
+    return (size_t)t->blocks * t->plane;
+}
+
+void tensor_clear_border(const struct tensor *t, const struct map *m)
+{
+    size_t pixel = (size_t)t->lanes * TENSOR_BORDER;
+    for (int b = 0; b < t->blocks; b++) {
+        real *first = m->p + (size_t)b * m->plane - m->row - pixel;
+        memset(first, 0, m->row * sizeof *first);
+        memset(first + (size_t)(t->h + TENSOR_BORDER) * m->row, 0, m->row * sizeof *first);
+        for (int y = 0; y < t->h; y++) { /* the end of this row and the start of the next lie side by side */
+            real *row = first + (size_t)(y + TENSOR_BORDER) * m->row;
+            memset(row, 0, pixel * sizeof *row);
+            memset(row + m->row - pixel, 0, pixel * sizeof *row);
+        }
+    }
+}
+
+enum direction { OUT_OF_TENSOR, INTO_TENSOR };
+
+static void copy(const struct tensor *t, const struct map *m, real *chw, enum direction direction)
+{
+    for (int c = 0; c < t->c; c++)
+        for (int y = 0; y < t->h; y++)
+            for (int x = 0; x < t->w; x++, chw++) {
+                real *at = m->p + (size_t)(c / t->lanes) * m->plane + (size_t)y * m->row +
+                           (size_t)(x * t->lanes + c % t->lanes);
+                if (direction == INTO_TENSOR)
+                    *at = *chw;
+                else
+                    *chw = *at;
+            }
 }
 
 void tensor_get(const struct tensor *t, int image, real *chw)
 {
-    memcpy(chw, tensor_image(t, image), image_bytes(t));
+    struct map m = tensor_data(t, image);
+    copy(t, &m, chw, OUT_OF_TENSOR);
 }
 
 void tensor_set(const struct tensor *t, int image, const real *chw)
 {
-    memcpy(tensor_image(t, image), chw, image_bytes(t));
+    struct map m = tensor_data(t, image);
+    copy(t, &m, (real *)chw, INTO_TENSOR);
 }
 
 void tensor_get_grad(const struct tensor *t, int image, real *chw)
 {
-    memcpy(chw, tensor_grad_image(t, image), image_bytes(t));
+    struct map m = tensor_grad(t, image);
+    copy(t, &m, chw, OUT_OF_TENSOR);
 }
 
 void tensor_set_grad(const struct tensor *t, int image, const real *chw)
 {
-    memcpy(tensor_grad_image(t, image), chw, image_bytes(t));
+    struct map m = tensor_grad(t, image);
+    copy(t, &m, (real *)chw, INTO_TENSOR);
 }

@@ -11,11 +11,12 @@ static void forward_item(void *ctx, int image, int worker)
     (void)worker;
     struct job *j = ctx;
     const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
-    const real *x = tensor_image(in, image);
-    real *y = tensor_image(out, image);
-    for (int r = 0; r < out->c * out->h; r++) /* rows of all channels: plane boundaries fall on even rows */
-        for (int c = 0; c < out->w; c++)
-            y[(size_t)r * (size_t)out->w + (size_t)c] = x[(size_t)(r / 2) * (size_t)in->w + (size_t)(c / 2)];
+    struct map x = tensor_data(in, image), y = tensor_data(out, image);
+    for (int b = 0; b < in->blocks; b++)
+        for (int r = 0; r < in->h; r++)
+            j->net->kernels->upsample(map_at(&x, b, r, 0), in->w, map_at(&y, b, 2 * r, 0),
+                                      map_at(&y, b, 2 * r + 1, 0));
+    fresh_border(j->net, out, &y);
 }
 
 static void backward_item(void *ctx, int image, int worker)
@@ -23,16 +24,11 @@ static void backward_item(void *ctx, int image, int worker)
     (void)worker;
     struct job *j = ctx;
     const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
-    real *dx = tensor_grad_image(in, image);
-    const real *dy = tensor_grad_image(out, image);
-    size_t w = (size_t)out->w;
-    for (int r = 0; r < in->c * in->h; r++)
-        for (int c = 0; c < in->w; c++) {
-            const real *d = dy + (size_t)(2 * r) * w + (size_t)(2 * c);
-            real total = d[0] + d[1] + d[w] + d[w + 1];
-            real *at = dx + (size_t)r * (size_t)in->w + (size_t)c;
-            *at = j->op->in_overwrite ? total : *at + total;
-        }
+    struct map dx = tensor_grad(in, image), dy = tensor_grad(out, image);
+    for (int b = 0; b < in->blocks; b++)
+        for (int r = 0; r < in->h; r++)
+            j->net->kernels->upsample_grad(map_at(&dy, b, 2 * r, 0), map_at(&dy, b, 2 * r + 1, 0), in->w,
+                                           map_at(&dx, b, r, 0), !j->op->in_overwrite);
 }
 
 void upsample_forward(struct net *net, struct op *op, int n)

@@ -1,4 +1,5 @@
-/* OpenBLAS behind the gemm slot. Loaded with dlopen for two reasons: the core type is read from the environment by the
+/* OpenBLAS behind the two product slots: sums over one offset's channels are a matrix product, one after the other. A complete
+ * set, kept as an independent check of the own kernels; they are several times faster (docs/performance.md). Loaded with dlopen for two reasons: the core type is read from the environment by the
  * library's constructor, before main if it were linked; and the skip path never pays for loading 30 MB. */
 #include "nn/kernels/kernel_sets.h"
 
@@ -13,10 +14,21 @@ typedef void set_threads_fn(int n);
 
 static sgemm_fn *cblas_sgemm;
 
-static void gemm(bool ta, bool tb, int m, int n, int k, const real *a, int lda, const real *b, int ldb, real beta,
-                 real *c, int ldc)
+static void product(const struct product *a, int n)
 {
-    cblas_sgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+    for (int o = 0; o < a->n_offsets; o++)
+        cblas_sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, n, LANES, a->run, 1.0f, a->x + a->offsets[o], (int)a->x_pixel,
+                    a->w + o * a->run * LANES, LANES, a->is_added || o > 0 ? 1.0f : 0.0f, a->out, (int)a->out_pixel);
+    for (int p = 0; p < n && a->n_offsets == 0 && !a->is_added; p++)
+        for (int i = 0; i < LANES; i++)
+            a->out[p * a->out_pixel + i] = 0;
+}
+
+static void outer(const struct outer *a)
+{
+    for (int r = 0; r < a->n_rows; r++)
+        cblas_sgemm(ROW_MAJOR, TRANS, NO_TRANS, a->run, LANES, a->n_pixels, 1.0f, a->x + r * a->x_row, (int)a->x_pixel,
+                    a->dy + r * a->dy_row, LANES, 1.0f, a->dw, LANES);
 }
 
 bool kernels_openblas(struct kernels *k, const char *core_type, struct error *e)
@@ -35,6 +47,8 @@ bool kernels_openblas(struct kernels *k, const char *core_type, struct error *e)
         if (set_threads)
             set_threads(1);
     }
-    k->gemm = gemm;
+    k->name = "openblas";
+    k->product = product;
+    k->outer = outer;
     return true;
 }

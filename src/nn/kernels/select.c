@@ -23,23 +23,17 @@ bool kernels_select(const char *name, struct kernels *out, struct error *e)
     __builtin_cpu_init();
     if (!strcmp(name, "auto"))
         name = has_avx512() ? "avx512" : has_avx2() ? "avx2" : "openblas";
-    kernels_ref(out);
-    if (!strcmp(name, "ref"))
-        return true;
-
-    bool avx512 = !strcmp(name, "avx512"), avx2 = !strcmp(name, "avx2");
-    if (!avx512 && !avx2 && strcmp(name, "openblas") != 0)
+    bool avx512 = !strcmp(name, "avx512"), avx2 = !strcmp(name, "avx2"), openblas = !strcmp(name, "openblas");
+    if (!avx512 && !avx2 && !openblas && strcmp(name, "ref") != 0)
         return fail(e, ERR_CONFIG, "kernels '%s' is unknown: use auto, ref, openblas, avx2 or avx512", name);
     if ((avx2 && !has_avx2()) || (avx512 && !has_avx512()))
         return fail(e, ERR_CONFIG, "kernels '%s' need instructions that this CPU lacks: use auto", name);
-    if (!kernels_openblas(out, avx512 ? "SkylakeX" : has_avx2() ? "Haswell" : "Nehalem", e))
-        return false;
-    if (avx2)
-        kernels_avx2(out);
+    kernels_ref(out);
     if (avx512)
         kernels_avx512(out);
-    out->name = avx512 ? "avx512" : avx2 ? "avx2" : "openblas";
-    return true;
+    else if (avx2 || (openblas && has_avx2()))
+        kernels_avx2(out);
+    return !openblas || kernels_openblas(out, has_avx512() ? "SkylakeX" : has_avx2() ? "Haswell" : "Nehalem", e);
 }
 
 #else

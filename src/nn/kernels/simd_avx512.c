@@ -1,2 +1,0 @@
-#define SIMD_INIT kernels_avx512
-#include "nn/kernels/simd.h"
