@@ -10,6 +10,7 @@ struct predictor {
     struct model *model; /* as the rest of the arguments of predictor_open, borrowed */
     const struct kernels *kernels;
     struct pool *pool;
+    const real *weights; /* borrowed too; NULL until predictor_use_weights */
     bool (*is_cancelled)(void); /* may be NULL; asked between two operations of the network */
     int batch;
     struct arena memory; /* of the planned shape */
@@ -22,13 +23,14 @@ struct predictor {
 void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch);
 void predictor_close(struct predictor *p); /* safe on zero */
 
+/* weights: [n_total], e.g. params.ema; borrowed. Once before the first run, and again whenever their values changed. */
+void predictor_use_weights(struct predictor *p, const real *weights);
 /* From here on images are h x w (multiples of 32). Does nothing when they were already. */
 void predictor_reshape(struct predictor *p, int h, int w);
 
-/* images: n <= batch inputs of the planned shape (h*w*3 RGB). weights: [n_total], e.g. params.ema. out: n arrays of
- * o->max_detections; n_out: how many each got. Boxes in net pixels: letterbox_to_image brings them home. False = cancelled
- * (is_cancelled): nothing was written. */
-bool predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n,
+/* images: n <= batch inputs of the planned shape (h*w*3 RGB). out: n arrays of o->max_detections; n_out: how many each got.
+ * Boxes in net pixels: letterbox_to_image brings them home. False = cancelled (is_cancelled): nothing was written. */
+bool predictor_run(struct predictor *p, const uint8_t *const *images, int n,
                    const struct nms_options *o, struct detection *const *out, int *n_out);
 
 #endif

@@ -48,16 +48,16 @@ void conv_pack_backward(const struct kernels *k, const struct conv *c, const rea
                         real *scratch);
 
 /* Rows [chunk*chunk_rows, ...) of one image; overwrites them. */
-void conv_forward(const struct kernels *k, const struct conv *c, const struct map *x, const real *packed,
-                  const struct map *y, int chunk, real *scratch);
+void conv_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
+                  const struct view *y, int chunk, real *scratch);
 /* dx (+)= dL/dx from dy, whose border must be zero. */
-void conv_input_grad(const struct kernels *k, const struct conv *c, const struct map *dy, const real *packed,
-                     const struct map *dx, bool is_added, int chunk, real *scratch);
+void conv_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
+                     const struct view *dx, bool is_added, int chunk, real *scratch);
 
 /* dL/dw of a run of images: begin, one call an image, end, which leaves it in partial (conv_partial elements). The scratch
  * must stay untouched between. */
 void conv_weight_grad_begin(const struct conv *c, real *partial, real *scratch);
-void conv_weight_grad_image(const struct kernels *k, const struct conv *c, const struct map *x, const struct map *dy,
+void conv_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x, const struct view *dy,
                             real *partial, real *scratch);
 void conv_weight_grad_end(const struct kernels *k, const struct conv *c, real *partial, real *scratch);
 /* dw[co][ci][k][k] += the packed gradient of one block of outputs. */

@@ -27,36 +27,36 @@ struct tensor {
 };
 
 /* One image of a tensor's values or of its gradient. */
-struct map {
+struct view {
     real *p;
     size_t row, plane;
 };
 
-static inline struct map tensor_data(const struct tensor *t, int image)
+static inline struct view tensor_data(const struct tensor *t, int image)
 {
-    return (struct map){t->data + (size_t)image * t->image_stride, t->row, t->plane};
+    return (struct view){t->data + (size_t)image * t->image_stride, t->row, t->plane};
 }
 
-static inline struct map tensor_grad(const struct tensor *t, int image)
+static inline struct view tensor_grad(const struct tensor *t, int image)
 {
-    return (struct map){t->grad + (size_t)image * t->image_stride, t->row, t->plane};
+    return (struct view){t->grad + (size_t)image * t->image_stride, t->row, t->plane};
 }
 
 /* The pixel at (y, x) of a channel block: its lanes follow. Blocks of 16. */
-static inline real *map_at(const struct map *m, int block, int y, int x)
+static inline real *view_at(const struct view *m, int block, int y, int x)
 {
     return m->p + (size_t)block * m->plane + (size_t)y * m->row + (size_t)x * LANES;
 }
 
-static inline real *map_channel(const struct map *m, int c, int y, int x)
+static inline real *view_channel(const struct view *m, int c, int y, int x)
 {
-    return map_at(m, c / LANES, y, x) + c % LANES;
+    return view_at(m, c / LANES, y, x) + c % LANES;
 }
 
 /* Sets c, h, w, lanes, blocks, row and plane; returns the elements of one image. */
 size_t tensor_shape(struct tensor *t, int c, int h, int w, int lanes);
 /* Zeroes the border: memory that was something else before has to look like an activation again. */
-void tensor_clear_border(const struct tensor *t, const struct map *m);
+void tensor_clear_border(const struct tensor *t, const struct view *m);
 
 /* Copies one image's values to or from plain planes [c][h][w], whatever the layout. For tests and other slow paths. */
 void tensor_get(const struct tensor *t, int image, real *chw);

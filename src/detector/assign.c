@@ -62,8 +62,8 @@ static const struct ciou_box *predicted_box(struct assigner *a, const struct det
 static real class_score(const struct detector *d, int image, const struct anchor *at, int class_id)
 {
     const struct tensor *t = &d->net.tensors[d->cls[at->level]];
-    struct map m = tensor_data(t, image);
-    real logit = *map_channel(&m, class_id, at->cell / t->w, at->cell % t->w);
+    struct view m = tensor_data(t, image);
+    real logit = *view_channel(&m, class_id, at->cell / t->w, at->cell % t->w);
     return (real)(1 / (1 + exp(-(double)logit)));
 }
 

@@ -14,7 +14,7 @@ static void load_item(void *ctx, int image, int worker)
     struct load_job *j = ctx;
     const struct tensor *t = &j->d->net.tensors[j->d->image];
     const uint8_t *px = j->images[image];
-    struct map m = tensor_data(t, image);
+    struct view m = tensor_data(t, image);
     tensor_clear_border(t, &m);
     for (int y = 0; y < t->h; y++) {
         real *to = m.p + (size_t)y * m.row;
@@ -51,9 +51,9 @@ struct anchor detector_anchor(const struct detector *d, int index)
 void detector_distances(const struct detector *d, int image, const struct anchor *at, real out[4], real *prob)
 {
     const struct tensor *t = &d->net.tensors[d->box[at->level]];
-    struct map m = tensor_data(t, image);
+    struct view m = tensor_data(t, image);
     for (int side = 0; side < 4; side++) { /* the bins of a side are one channel block: SPEC_REG_MAX = LANES */
-        const real *logit = map_at(&m, side, at->cell / t->w, at->cell % t->w);
+        const real *logit = view_at(&m, side, at->cell / t->w, at->cell % t->w);
         real top = logit[0], e[SPEC_REG_MAX], total = 0, mean = 0;
         for (int i = 1; i < SPEC_REG_MAX; i++)
             top = logit[i] > top ? logit[i] : top;
@@ -76,12 +76,12 @@ void detector_decode(const struct detector *d, int image, struct box *boxes, flo
     int a = 0;
     for (int level = 0; level < SPEC_LEVELS; level++) {
         const struct tensor *t = &d->net.tensors[d->cls[level]];
-        struct map m = tensor_data(t, image);
+        struct view m = tensor_data(t, image);
         int cells = t->h * t->w;
         for (int b = 0; b < t->blocks; b++)
             for (int cell = 0; cell < cells; cell++) {
                 real score[LANES];
-                d->net.kernels->sigmoid(map_at(&m, b, cell / t->w, cell % t->w), score, LANES);
+                d->net.kernels->sigmoid(view_at(&m, b, cell / t->w, cell % t->w), score, LANES);
                 for (int c = b * LANES; c < t->c && c < (b + 1) * LANES; c++)
                     scores[(size_t)c * (size_t)d->n_anchors + (size_t)(a + cell)] = (float)score[c % LANES];
             }

@@ -74,13 +74,13 @@ void loss_assign(struct loss *l, const struct label *const *labels, const int *n
 static double class_background(struct loss *l, int image, int level)
 {
     const struct tensor *t = &l->d->net.tensors[l->d->cls[level]];
-    struct map logits = tensor_data(t, image), grads = tensor_grad(t, image);
+    struct view logits = tensor_data(t, image), grads = tensor_grad(t, image);
     real gain = (real)(LOSS_CLS_GAIN * l->scale);
     double total = 0;
     for (int b = 0; b < t->blocks; b++)
         for (int cell = 0; cell < t->h * t->w; cell++) {
-            const real *logit = map_at(&logits, b, cell / t->w, cell % t->w);
-            real *grad = map_at(&grads, b, cell / t->w, cell % t->w);
+            const real *logit = view_at(&logits, b, cell / t->w, cell % t->w);
+            real *grad = view_at(&grads, b, cell / t->w, cell % t->w);
             int n = t->c - b * LANES < LANES ? t->c - b * LANES : LANES;
             for (int i = 0; i < n; i++) {
                 double x = (double)logit[i], e = exp(-fabs(x));
@@ -96,10 +96,10 @@ static double class_background(struct loss *l, int image, int level)
 static double class_target(struct loss *l, int image, const struct target *t, const struct anchor *at)
 {
     const struct tensor *cls = &l->d->net.tensors[l->d->cls[at->level]];
-    struct map logits = tensor_data(cls, image), grads = tensor_grad(cls, image);
+    struct view logits = tensor_data(cls, image), grads = tensor_grad(cls, image);
     int y = at->cell / cls->w, x = at->cell % cls->w;
-    *map_channel(&grads, t->class_id, y, x) -= (real)(LOSS_CLS_GAIN * l->scale) * t->score;
-    return -(double)*map_channel(&logits, t->class_id, y, x) * (double)t->score;
+    *view_channel(&grads, t->class_id, y, x) -= (real)(LOSS_CLS_GAIN * l->scale) * t->score;
+    return -(double)*view_channel(&logits, t->class_id, y, x) * (double)t->score;
 }
 
 /* A probability that underflowed to 0 is a very large loss, not an infinite one; its gradient is exact all the same. */
@@ -118,7 +118,7 @@ static void box_target(struct loss *l, int image, const struct target *t, const 
                        struct image_sums *sums)
 {
     const struct tensor *box = &l->d->net.tensors[l->d->box[at->level]];
-    struct map grads = tensor_grad(box, image);
+    struct view grads = tensor_grad(box, image);
     real prob[4 * SPEC_REG_MAX], s[4], d_box[4], unit = 1 / (real)at->stride;
     detector_distances(l->d, image, at, s, prob);
     struct ciou_box pred = {at->x - s[0], at->y - s[1], at->x + s[2], at->y + s[3]};
@@ -133,7 +133,7 @@ static void box_target(struct loss *l, int image, const struct target *t, const 
         /* pred moves by -distance on the near sides, +distance on the far ones; the loss falls as CIoU rises. */
         real d_distance = side < 2 ? box_gain * d_box[side] : -box_gain * d_box[side];
         const real *p = prob + side * SPEC_REG_MAX;
-        real *grad = map_at(&grads, side, at->cell / box->w, at->cell % box->w);
+        real *grad = view_at(&grads, side, at->cell / box->w, at->cell % box->w);
         int low = (int)goal[side];
         real weight_high = goal[side] - (real)low, weight_low = 1 - weight_high;
         sums->dfl -=
@@ -153,10 +153,10 @@ static void gradient_item(void *ctx, int image, int worker)
     *sums = (struct image_sums){.score = sums->score};
     for (int level = 0; level < SPEC_LEVELS; level++) {
         const struct tensor *box = &l->d->net.tensors[l->d->box[level]];
-        struct map grads = tensor_grad(box, image);
+        struct view grads = tensor_grad(box, image);
         for (int side = 0; side < 4; side++)
             for (int y = 0; y < box->h; y++)
-                memset(map_at(&grads, side, y, 0), 0, (size_t)(box->w * LANES) * sizeof(real));
+                memset(view_at(&grads, side, y, 0), 0, (size_t)(box->w * LANES) * sizeof(real));
         sums->cls += class_background(l, image, level);
     }
     const struct target *t = targets_of(l, image);

@@ -27,6 +27,8 @@ void predictor_reshape(struct predictor *p, int h, int w)
         return;
     forget(p); /* first, so that two shapes never take memory at once */
     plan(p, h, w);
+    if (p->weights)
+        net_use_weights(&p->d.net, p->weights);
 }
 
 void predictor_close(struct predictor *p)
@@ -54,12 +56,18 @@ static void item(void *ctx, int image, int worker)
     j->n_out[image] = nms(j->o, boxes, scores, d->n_anchors, d->spec->n_classes, j->out[image]);
 }
 
-bool predictor_run(struct predictor *p, const real *weights, const uint8_t *const *images, int n,
+void predictor_use_weights(struct predictor *p, const real *weights)
+{
+    p->weights = weights;
+    net_use_weights(&p->d.net, weights);
+}
+
+bool predictor_run(struct predictor *p, const uint8_t *const *images, int n,
                    const struct nms_options *o, struct detection *const *out, int *n_out)
 {
     p->d.net.is_cancelled = p->is_cancelled;
     detector_load(&p->d, images, n);
-    if (!net_forward(&p->d.net, weights, n))
+    if (!net_forward(&p->d.net, n))
         return false;
     pool_run(p->d.net.pool, n, item, &(struct job){p, o, out, n_out});
     return true;

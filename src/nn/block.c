@@ -31,19 +31,19 @@ static int chunk_end(const struct conv *c, int chunk)
 
 static void conv_chunk(const struct net *net, const struct op *op, int image, int chunk, int worker)
 {
-    struct map x = tensor_data(&net->tensors[op->in], image), z = tensor_data(&net->tensors[op->z], image);
+    struct view x = tensor_data(&net->tensors[op->in], image), z = tensor_data(&net->tensors[op->z], image);
     conv_forward(net->kernels, &op->conv, &x, op->packed, &z, chunk, worker_scratch(net, worker));
 }
 
 static void activate_rows(const struct net *net, const struct op *op, int image, int first, int end)
 {
-    struct map z = tensor_data(&net->tensors[op->z], image), out = tensor_data(&net->tensors[op->out], image);
-    struct map res = op->residual >= 0 ? tensor_data(&net->tensors[op->residual], image) : (struct map){0};
+    struct view z = tensor_data(&net->tensors[op->z], image), out = tensor_data(&net->tensors[op->out], image);
+    struct view res = op->residual >= 0 ? tensor_data(&net->tensors[op->residual], image) : (struct view){0};
     for (int b = 0; b < op->conv.out_blocks; b++)
         for (int r = first; r < end; r++)
-            net->kernels->bn_silu(map_at(&z, b, r, 0), op->conv.ow, op->fold_scale + b * LANES,
-                                  op->fold_shift + b * LANES, res.p ? map_at(&res, b, r, 0) : NULL,
-                                  map_at(&out, b, r, 0));
+            net->kernels->bn_silu(view_at(&z, b, r, 0), op->conv.ow, op->fold_scale + b * LANES,
+                                  op->fold_shift + b * LANES, res.p ? view_at(&res, b, r, 0) : NULL,
+                                  view_at(&out, b, r, 0));
 }
 
 static void train_conv_item(void *ctx, int part, int worker)
@@ -53,10 +53,10 @@ static void train_conv_item(void *ctx, int part, int worker)
     const struct conv *c = &op->conv;
     int image = part / c->n_chunks, chunk = part % c->n_chunks, first = chunk * c->chunk_rows;
     conv_chunk(j->net, op, image, chunk, worker);
-    struct map z = tensor_data(&j->net->tensors[op->z], image);
+    struct view z = tensor_data(&j->net->tensors[op->z], image);
     for (int b = 0; b < c->out_blocks; b++) {
         double *sums = sums_of(op, part, b);
-        j->net->kernels->stats(map_at(&z, b, first, 0), (ptrdiff_t)z.row, c->ow, chunk_end(c, chunk) - first, sums,
+        j->net->kernels->stats(view_at(&z, b, first, 0), (ptrdiff_t)z.row, c->ow, chunk_end(c, chunk) - first, sums,
                                sums + LANES);
     }
 }
@@ -121,7 +121,7 @@ void conv_op_prepare(struct net *net, struct op *op)
 static void clear_borders(struct net *net, const struct op *op, int n)
 {
     for (int i = 0; i < n; i++) {
-        struct map out = tensor_data(&net->tensors[op->out], i);
+        struct view out = tensor_data(&net->tensors[op->out], i);
         tensor_clear_border(&net->tensors[op->out], &out);
     }
 }
@@ -146,10 +146,10 @@ static void biased_item(void *ctx, int part, int worker)
     const struct conv *c = &j->op->conv;
     int image = part / c->n_chunks, chunk = part % c->n_chunks;
     conv_chunk(j->net, j->op, image, chunk, worker);
-    struct map out = tensor_data(&j->net->tensors[j->op->out], image);
+    struct view out = tensor_data(&j->net->tensors[j->op->out], image);
     for (int b = 0; b < c->out_blocks; b++)
         for (int r = chunk * c->chunk_rows; r < chunk_end(c, chunk); r++)
-            j->net->kernels->add_lanes(map_at(&out, b, r, 0), c->ow, j->op->fold_shift + b * LANES);
+            j->net->kernels->add_lanes(view_at(&out, b, r, 0), c->ow, j->op->fold_shift + b * LANES);
 }
 
 void biased_forward(struct net *net, struct op *op, int n)
@@ -165,13 +165,13 @@ void biased_forward(struct net *net, struct op *op, int n)
 static void residual_grad(const struct net *net, const struct op *op, int image)
 {
     const struct tensor *t = &net->tensors[op->residual];
-    struct map d = tensor_grad(&net->tensors[op->out], image), res = tensor_grad(t, image);
+    struct view d = tensor_grad(&net->tensors[op->out], image), res = tensor_grad(t, image);
     for (int b = 0; b < t->blocks; b++)
         for (int r = 0; r < t->h; r++) {
             if (op->residual_overwrite)
-                memcpy(map_at(&res, b, r, 0), map_at(&d, b, r, 0), (size_t)(t->w * LANES) * sizeof(real));
+                memcpy(view_at(&res, b, r, 0), view_at(&d, b, r, 0), (size_t)(t->w * LANES) * sizeof(real));
             else
-                net->kernels->add(map_at(&res, b, r, 0), map_at(&d, b, r, 0), (size_t)(t->w * LANES));
+                net->kernels->add(view_at(&res, b, r, 0), view_at(&d, b, r, 0), (size_t)(t->w * LANES));
         }
 }
 
@@ -184,12 +184,12 @@ static void activation_grad_item(void *ctx, int image, int worker)
     const struct op *op = j->op;
     if (op->residual >= 0)
         residual_grad(net, op, image);
-    struct map z = tensor_data(&net->tensors[op->z], image), d = tensor_grad(&net->tensors[op->out], image);
+    struct view z = tensor_data(&net->tensors[op->z], image), d = tensor_grad(&net->tensors[op->out], image);
     for (int b = 0; b < op->conv.out_blocks; b++) {
         double *sums = sums_of(op, image, b);
         memset(sums, 0, 2 * LANES * sizeof *sums);
         for (int r = 0; r < op->conv.oh; r++)
-            net->kernels->silu_grad(map_at(&z, b, r, 0), map_at(&d, b, r, 0), op->conv.ow, op->fold_scale + b * LANES,
+            net->kernels->silu_grad(view_at(&z, b, r, 0), view_at(&d, b, r, 0), op->conv.ow, op->fold_scale + b * LANES,
                                     op->fold_shift + b * LANES, op->batch_mean + b * LANES, sums, sums + LANES);
     }
 }
@@ -215,10 +215,10 @@ static void combine_grads(struct net *net, struct op *op, int n)
 
 static void prepare_dz(struct net *net, struct op *op, int image)
 {
-    struct map z = tensor_data(&net->tensors[op->z], image), d = tensor_grad(&net->tensors[op->out], image);
+    struct view z = tensor_data(&net->tensors[op->z], image), d = tensor_grad(&net->tensors[op->out], image);
     for (int b = 0; b < op->conv.out_blocks; b++)
         for (int r = 0; r < op->conv.oh; r++)
-            net->kernels->bn_grad(map_at(&z, b, r, 0), map_at(&d, b, r, 0), op->conv.ow, op->batch_mean + b * LANES,
+            net->kernels->bn_grad(view_at(&z, b, r, 0), view_at(&d, b, r, 0), op->conv.ow, op->batch_mean + b * LANES,
                                   op->grad_a + b * LANES, op->grad_b + b * LANES, op->grad_c + b * LANES);
 }
 
@@ -236,9 +236,9 @@ static void bias_grad_item(void *ctx, int block, int worker)
     const struct tensor *out = &j->net->tensors[j->op->out];
     double total[LANES] = {0};
     for (int i = 0; i < j->n; i++) {
-        struct map d = tensor_grad(out, i);
+        struct view d = tensor_grad(out, i);
         for (int r = 0; r < out->h; r++)
-            j->net->kernels->sum_lanes(map_at(&d, block, r, 0), out->w, total);
+            j->net->kernels->sum_lanes(view_at(&d, block, r, 0), out->w, total);
     }
     for (int c = block * LANES; c < out->c && c < (block + 1) * LANES; c++)
         j->net->params->grad[j->op->bias->offset + (size_t)c] += (real)total[c % LANES];

@@ -124,8 +124,8 @@ void conv_pack_backward(const struct kernels *k, const struct conv *c, const rea
             gather_backward(c, w, in_block, by_parity[p], n_by_parity[p], to + c->backward[p].weights);
 }
 
-void conv_forward(const struct kernels *k, const struct conv *c, const struct map *x, const real *packed,
-                  const struct map *y, int chunk, real *scratch)
+void conv_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
+                  const struct view *y, int chunk, real *scratch)
 {
     if (c->is_winograd)
         winograd_forward(k, c, x, packed, y, chunk, scratch);
@@ -133,8 +133,8 @@ void conv_forward(const struct kernels *k, const struct conv *c, const struct ma
         direct_forward(k, c, x, packed, y, chunk);
 }
 
-void conv_input_grad(const struct kernels *k, const struct conv *c, const struct map *dy, const real *packed,
-                     const struct map *dx, bool is_added, int chunk, real *scratch)
+void conv_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
+                     const struct view *dx, bool is_added, int chunk, real *scratch)
 {
     if (c->is_winograd)
         winograd_input_grad(k, c, dy, packed, dx, is_added, chunk, scratch);
@@ -149,7 +149,7 @@ void conv_weight_grad_begin(const struct conv *c, real *partial, real *scratch)
         winograd_weight_grad_begin(c, scratch);
 }
 
-void conv_weight_grad_image(const struct kernels *k, const struct conv *c, const struct map *x, const struct map *dy,
+void conv_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x, const struct view *dy,
                             real *partial, real *scratch)
 {
     if (c->is_winograd)

@@ -27,24 +27,24 @@ static inline int min_int(int a, int b)
 }
 
 void direct_plan(struct conv *c, const struct tensor *in, const struct tensor *out, struct arena *a);
-void direct_forward(const struct kernels *k, const struct conv *c, const struct map *x, const real *packed,
-                    const struct map *y, int chunk);
-void direct_input_grad(const struct kernels *k, const struct conv *c, const struct map *dy, const real *packed,
-                       const struct map *dx, bool is_added, int chunk);
-void direct_weight_grad(const struct kernels *k, const struct conv *c, const struct map *x, const struct map *dy,
+void direct_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
+                    const struct view *y, int chunk);
+void direct_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
+                       const struct view *dx, bool is_added, int chunk);
+void direct_weight_grad(const struct kernels *k, const struct conv *c, const struct view *x, const struct view *dy,
                         real *partial);
 
 void winograd_plan(struct conv *c, struct arena *a);
 size_t winograd_scratch(const struct conv *c, bool is_training);
 /* [taps of one block of outputs, [in_blocks][9][16][16]] to points [36][n_out][in_blocks][16][16]. */
 void winograd_pack(const struct kernels *k, const real *taps, int in_blocks, int out_block, int n_out, real *packed);
-void winograd_forward(const struct kernels *k, const struct conv *c, const struct map *x, const real *packed,
-                      const struct map *y, int chunk, real *scratch);
-void winograd_input_grad(const struct kernels *k, const struct conv *c, const struct map *dy, const real *packed,
-                         const struct map *dx, bool is_added, int chunk, real *scratch);
+void winograd_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
+                      const struct view *y, int chunk, real *scratch);
+void winograd_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
+                         const struct view *dx, bool is_added, int chunk, real *scratch);
 void winograd_weight_grad_begin(const struct conv *c, real *scratch);
-void winograd_weight_grad_image(const struct kernels *k, const struct conv *c, const struct map *x,
-                                const struct map *dy, real *scratch);
+void winograd_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x,
+                                const struct view *dy, real *scratch);
 void winograd_weight_grad_end(const struct kernels *k, const struct conv *c, real *partial, const real *scratch);
 
 #endif

@@ -68,8 +68,8 @@ void direct_plan(struct conv *c, const struct tensor *in, const struct tensor *o
         plan_backward(c, out, a);
 }
 
-void direct_forward(const struct kernels *k, const struct conv *c, const struct map *x, const real *packed,
-                    const struct map *y, int chunk)
+void direct_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
+                    const struct view *y, int chunk)
 {
     int first = chunk * c->chunk_rows, end = min_int(first + c->chunk_rows, c->oh);
     struct product p = {.x_pixel = c->stride * c->in_lanes,
@@ -81,14 +81,14 @@ void direct_forward(const struct kernels *k, const struct conv *c, const struct 
         p.w = packed + (size_t)b * conv_direct_size(c);
         for (int r = first; r < end; r++) {
             p.x = x->p + (size_t)(r * c->stride) * x->row;
-            p.out = map_at(y, b, r, 0);
+            p.out = view_at(y, b, r, 0);
             k->product(&p, c->ow);
         }
     }
 }
 
-void direct_input_grad(const struct kernels *k, const struct conv *c, const struct map *dy, const real *packed,
-                       const struct map *dx, bool is_added, int chunk)
+void direct_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
+                       const struct view *dx, bool is_added, int chunk)
 {
     int first = chunk * c->grad_rows, end = min_int(first + c->grad_rows, c->oh);
     struct product p = {
@@ -101,14 +101,14 @@ void direct_input_grad(const struct kernels *k, const struct conv *c, const stru
             p.n_offsets = t->n;
             p.w = packed + (size_t)b * (size_t)(c->out_blocks * c->k * c->k * BLOCK) + t->weights;
             for (int r = first; r < end && r * c->stride + py < c->ih; r++) {
-                p.x = map_at(dy, 0, r, 0);
-                p.out = map_at(dx, b, r * c->stride + py, px);
+                p.x = view_at(dy, 0, r, 0);
+                p.out = view_at(dx, b, r * c->stride + py, px);
                 k->product(&p, n);
             }
         }
 }
 
-void direct_weight_grad(const struct kernels *k, const struct conv *c, const struct map *x, const struct map *dy,
+void direct_weight_grad(const struct kernels *k, const struct conv *c, const struct view *x, const struct view *dy,
                         real *partial)
 {
     int run = conv_run(c), rows = STRIP_PIXELS / c->ow < 1 ? 1 : STRIP_PIXELS / c->ow;
@@ -120,7 +120,7 @@ void direct_weight_grad(const struct kernels *k, const struct conv *c, const str
     for (int first = 0; first < c->oh; first += rows) {
         o.n_rows = min_int(rows, c->oh - first);
         for (int b = 0; b < c->out_blocks; b++) {
-            o.dy = map_at(dy, b, first, 0);
+            o.dy = view_at(dy, b, first, 0);
             o.dw = partial + (size_t)b * conv_direct_size(c);
             for (int t = 0; t < c->forward.n; t++, o.dw += run * LANES) {
                 o.x = x->p + (size_t)(first * c->stride) * x->row + c->forward.offsets[t];

@@ -45,7 +45,7 @@ static real *partial_of(const struct net *net, int group)
 static void input_grad(struct net *net, const struct op *op, int image, real *scratch)
 {
     const struct tensor *in = &net->tensors[op->in], *out = &net->tensors[op->out];
-    struct map dy = tensor_grad(out, image), dx = tensor_grad(in, image);
+    struct view dy = tensor_grad(out, image), dx = tensor_grad(in, image);
     if (op->k > 1) /* gradient memory was something else before */
         tensor_clear_border(out, &dy);
     for (int chunk = 0; chunk < op->conv.n_grad_chunks; chunk++)
@@ -66,7 +66,7 @@ static void group_item(void *ctx, int group, int worker)
             j->prepare(net, op, i);
         if (in->grad)
             input_grad(net, op, i, scratch);
-        struct map x = tensor_data(in, i), dy = tensor_grad(out, i);
+        struct view x = tensor_data(in, i), dy = tensor_grad(out, i);
         conv_weight_grad_image(net->kernels, &op->conv, &x, &dy, partial, scratch);
     }
     conv_weight_grad_end(net->kernels, &op->conv, partial, scratch);

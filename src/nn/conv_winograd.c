@@ -69,17 +69,17 @@ void winograd_pack(const struct kernels *k, const real *taps, int in_blocks, int
 }
 
 /* The tile at (r, x), whose top left corner is `reach` pixels before its outputs. */
-static struct tile tile_at(const struct map *m, int block, int r, int x, int side, int reach, int h, int w)
+static struct tile tile_at(const struct view *m, int block, int r, int x, int side, int reach, int h, int w)
 {
     /* The border of one pixel is readable, so a patch may reach to row h and column w. */
-    return (struct tile){.p = map_at(m, block, r, x) - (ptrdiff_t)(reach * (int)m->row) - reach * LANES,
+    return (struct tile){.p = view_at(m, block, r, x) - (ptrdiff_t)(reach * (int)m->row) - reach * LANES,
                          .row = (ptrdiff_t)m->row,
                          .rows = min_int(side, h + 2 * reach - r),
                          .cols = min_int(side, w + 2 * reach - x)};
 }
 
 /* Transforms all tiles of rows [first, end) to points [36][blocks][tiles][16]; patches of 6x6, or 4x4 of a gradient. */
-static void transform(const struct kernels *k, const struct map *m, int blocks, int first, int end, int h, int w,
+static void transform(const struct kernels *k, const struct view *m, int blocks, int first, int end, int h, int w,
                       int tiles, bool is_output_grad, real *points)
 {
     size_t stride = (size_t)(blocks * tiles * LANES);
@@ -99,7 +99,7 @@ static void transform(const struct kernels *k, const struct map *m, int blocks, 
 
 /* y (+)= the convolution of x by packed weights, rows [first, end). */
 static void convolve(const struct kernels *k, const struct conv *c, const struct conv_taps *taps, int out_blocks,
-                     const struct map *x, const real *packed, const struct map *y, bool is_added, int first, int end,
+                     const struct view *x, const real *packed, const struct view *y, bool is_added, int first, int end,
                      int tiles, real *scratch)
 {
     int in_blocks = taps->n, n = chunk_tiles(c, end - first);
@@ -124,15 +124,15 @@ static void convolve(const struct kernels *k, const struct conv *c, const struct
     }
 }
 
-void winograd_forward(const struct kernels *k, const struct conv *c, const struct map *x, const real *packed,
-                      const struct map *y, int chunk, real *scratch)
+void winograd_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
+                      const struct view *y, int chunk, real *scratch)
 {
     int first = chunk * c->chunk_rows, end = min_int(first + c->chunk_rows, c->oh);
     convolve(k, c, &c->forward, c->out_blocks, x, packed, y, false, first, end, chunk_tiles(c, c->chunk_rows), scratch);
 }
 
-void winograd_input_grad(const struct kernels *k, const struct conv *c, const struct map *dy, const real *packed,
-                         const struct map *dx, bool is_added, int chunk, real *scratch)
+void winograd_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
+                         const struct view *dx, bool is_added, int chunk, real *scratch)
 {
     int first = chunk * c->grad_rows, end = min_int(first + c->grad_rows, c->oh);
     convolve(k, c, &c->backward[0], c->in_blocks, dy, packed, dx, is_added, first, end, chunk_tiles(c, c->grad_rows),
@@ -144,8 +144,8 @@ void winograd_weight_grad_begin(const struct conv *c, real *scratch)
     memset(scratch, 0, sums_size(c) * sizeof *scratch);
 }
 
-void winograd_weight_grad_image(const struct kernels *k, const struct conv *c, const struct map *x,
-                                const struct map *dy, real *scratch)
+void winograd_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x,
+                                const struct view *dy, real *scratch)
 {
     int tiles = chunk_tiles(c, c->chunk_rows);
     size_t in_stride = (size_t)(c->in_blocks * tiles * LANES), out_stride = (size_t)(c->out_blocks * tiles * LANES);

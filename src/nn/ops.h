@@ -27,7 +27,7 @@ static inline real *worker_scratch(const struct net *net, int worker)
 }
 
 /* Memory for inference was something else before. Training buffers keep their zero borders from the start. */
-static inline void fresh_border(const struct net *net, const struct tensor *t, const struct map *m)
+static inline void fresh_border(const struct net *net, const struct tensor *t, const struct view *m)
 {
     if (!net->is_training)
         tensor_clear_border(t, m);

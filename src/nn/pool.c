@@ -26,7 +26,7 @@ static uint8_t *place_of(const struct job *j, const struct tensor *t, int image,
     return j->op->argmax + ((size_t)(image * t->blocks + block) * (size_t)t->h + (size_t)r) * row;
 }
 
-static void forward_row(const struct job *j, const struct tensor *t, const struct map *x, int block, int r, real *out,
+static void forward_row(const struct job *j, const struct tensor *t, const struct view *x, int block, int r, real *out,
                         uint8_t *place)
 {
     for (int i = 0; i < t->w * LANES; i++)
@@ -37,7 +37,7 @@ static void forward_row(const struct job *j, const struct tensor *t, const struc
             int first, n = columns(dc, t->w, &first);
             if (n > 0)
                 j->net->kernels->max_lanes(out + first * LANES, place + first * LANES,
-                                           map_at(x, block, r + dr, first + dc), n,
+                                           view_at(x, block, r + dr, first + dc), n,
                                            (uint8_t)((dr + REACH) * NET_POOL_SIZE + dc + REACH));
         }
 }
@@ -47,13 +47,13 @@ static void forward_item(void *ctx, int image, int worker)
     (void)worker;
     struct job *j = ctx;
     const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
-    struct map x = tensor_data(in, image), y = tensor_data(out, image);
+    struct view x = tensor_data(in, image), y = tensor_data(out, image);
     uint8_t unused[LANES * 1024];
     if (!j->op->argmax && in->w > 1024)
         BUG("pooling of a map %d wide", in->w);
     for (int b = 0; b < in->blocks; b++)
         for (int r = 0; r < in->h; r++)
-            forward_row(j, in, &x, b, r, map_at(&y, b, r, 0), j->op->argmax ? place_of(j, in, image, b, r) : unused);
+            forward_row(j, in, &x, b, r, view_at(&y, b, r, 0), j->op->argmax ? place_of(j, in, image, b, r) : unused);
     fresh_border(j->net, out, &y);
 }
 
@@ -62,18 +62,18 @@ static void backward_item(void *ctx, int image, int worker)
     (void)worker;
     struct job *j = ctx;
     const struct tensor *t = &j->net->tensors[j->op->in];
-    struct map dx = tensor_grad(t, image), dy = tensor_grad(&j->net->tensors[j->op->out], image);
+    struct view dx = tensor_grad(t, image), dy = tensor_grad(&j->net->tensors[j->op->out], image);
     for (int b = 0; b < t->blocks; b++) {
         for (int r = 0; r < t->h && j->op->in_overwrite; r++)
-            memset(map_at(&dx, b, r, 0), 0, (size_t)(t->w * LANES) * sizeof(real));
+            memset(view_at(&dx, b, r, 0), 0, (size_t)(t->w * LANES) * sizeof(real));
         for (int r = 0; r < t->h; r++)
             for (int tag = 0; tag < NET_POOL_SIZE * NET_POOL_SIZE; tag++) {
                 int dr = tag / NET_POOL_SIZE - REACH, dc = tag % NET_POOL_SIZE - REACH, first;
                 int n = columns(dc, t->w, &first);
                 if (r + dr >= 0 && r + dr < t->h && n > 0)
-                    j->net->kernels->max_lanes_grad(map_at(&dy, b, r, first),
+                    j->net->kernels->max_lanes_grad(view_at(&dy, b, r, first),
                                                     place_of(j, t, image, b, r) + first * LANES, n, (uint8_t)tag,
-                                                    map_at(&dx, b, r + dr, first + dc));
+                                                    view_at(&dx, b, r + dr, first + dc));
             }
     }
 }

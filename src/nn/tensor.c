@@ -10,7 +10,7 @@ size_t tensor_shape(struct tensor *t, int c, int h, int w, int lanes)
     return (size_t)t->blocks * t->plane;
 }
 
-void tensor_clear_border(const struct tensor *t, const struct map *m)
+void tensor_clear_border(const struct tensor *t, const struct view *m)
 {
     size_t pixel = (size_t)t->lanes * TENSOR_BORDER;
     for (int b = 0; b < t->blocks; b++) {
@@ -27,7 +27,7 @@ void tensor_clear_border(const struct tensor *t, const struct map *m)
 
 enum direction { OUT_OF_TENSOR, INTO_TENSOR };
 
-static void copy(const struct tensor *t, const struct map *m, real *chw, enum direction direction)
+static void copy(const struct tensor *t, const struct view *m, real *chw, enum direction direction)
 {
     for (int c = 0; c < t->c; c++)
         for (int y = 0; y < t->h; y++)
@@ -43,24 +43,24 @@ static void copy(const struct tensor *t, const struct map *m, real *chw, enum di
 
 void tensor_get(const struct tensor *t, int image, real *chw)
 {
-    struct map m = tensor_data(t, image);
+    struct view m = tensor_data(t, image);
     copy(t, &m, chw, OUT_OF_TENSOR);
 }
 
 void tensor_set(const struct tensor *t, int image, const real *chw)
 {
-    struct map m = tensor_data(t, image);
+    struct view m = tensor_data(t, image);
     copy(t, &m, (real *)chw, INTO_TENSOR);
 }
 
 void tensor_get_grad(const struct tensor *t, int image, real *chw)
 {
-    struct map m = tensor_grad(t, image);
+    struct view m = tensor_grad(t, image);
     copy(t, &m, chw, OUT_OF_TENSOR);
 }
 
 void tensor_set_grad(const struct tensor *t, int image, const real *chw)
 {
-    struct map m = tensor_grad(t, image);
+    struct view m = tensor_grad(t, image);
     copy(t, &m, (real *)chw, INTO_TENSOR);
 }

@@ -11,11 +11,11 @@ static void forward_item(void *ctx, int image, int worker)
     (void)worker;
     struct job *j = ctx;
     const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
-    struct map x = tensor_data(in, image), y = tensor_data(out, image);
+    struct view x = tensor_data(in, image), y = tensor_data(out, image);
     for (int b = 0; b < in->blocks; b++)
         for (int r = 0; r < in->h; r++)
-            j->net->kernels->upsample(map_at(&x, b, r, 0), in->w, map_at(&y, b, 2 * r, 0),
-                                      map_at(&y, b, 2 * r + 1, 0));
+            j->net->kernels->upsample(view_at(&x, b, r, 0), in->w, view_at(&y, b, 2 * r, 0),
+                                      view_at(&y, b, 2 * r + 1, 0));
     fresh_border(j->net, out, &y);
 }
 
@@ -24,11 +24,11 @@ static void backward_item(void *ctx, int image, int worker)
     (void)worker;
     struct job *j = ctx;
     const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
-    struct map dx = tensor_grad(in, image), dy = tensor_grad(out, image);
+    struct view dx = tensor_grad(in, image), dy = tensor_grad(out, image);
     for (int b = 0; b < in->blocks; b++)
         for (int r = 0; r < in->h; r++)
-            j->net->kernels->upsample_grad(map_at(&dy, b, 2 * r, 0), map_at(&dy, b, 2 * r + 1, 0), in->w,
-                                           map_at(&dx, b, r, 0), !j->op->in_overwrite);
+            j->net->kernels->upsample_grad(view_at(&dy, b, 2 * r, 0), view_at(&dy, b, 2 * r + 1, 0), in->w,
+                                           view_at(&dx, b, r, 0), !j->op->in_overwrite);
 }
 
 void upsample_forward(struct net *net, struct op *op, int n)

@@ -38,6 +38,7 @@ bool evaluate(struct predictor *p, const real *weights, const struct cache *imag
     for (size_t i = 0; i < batch; i++)
         found[i] = ARENA_NEW(&work, struct detection, (size_t)FOR_METRICS.max_detections);
 
+    predictor_use_weights(p, weights);
     bool is_whole = true;
     struct map *map = map_open(p->d.spec->n_classes);
     for (int first = 0, n; first < images->n && is_whole; first += n) {
@@ -46,7 +47,7 @@ bool evaluate(struct predictor *p, const real *weights, const struct cache *imag
         bool failed = false; /* a vanished file was reported by the cache's own check at the start: it counts as grey */
         for (int i = 0; i < n; i++)
             pixels[i] = cache_get(images, first + i, &scratch[i], &failed)->px;
-        is_whole = predictor_run(p, weights, pixels, n, &FOR_METRICS, found, n_found);
+        is_whole = predictor_run(p, pixels, n, &FOR_METRICS, found, n_found);
         for (int i = 0; i < n && is_whole; i++)
             add_image(map, images, first + i, found[i], n_found[i]);
     }

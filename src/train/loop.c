@@ -97,6 +97,7 @@ static void open_networks(struct trainer *t, struct arena *a)
     struct model *m = t->m;
     detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->image_size,
                    t->o->batch_size, true, &t->work);
+    net_use_weights(&t->d.net, m->params.data);
     t->loss = loss_open(&t->d, &t->work);
     predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH);
     t->predictor.is_cancelled = stop_requested;
@@ -187,7 +188,7 @@ static bool train_batch(struct trainer *t, int index, struct error *e)
     if (!batch_fill(&t->batch, first, n))
         return fail(e, ERR_DATA, "an image of the dataset vanished or changed while it was used: run again");
     detector_load(&t->d, (const uint8_t *const *)t->batch.pixels, n);
-    if (!net_forward(&t->d.net, t->m->params.data, n))
+    if (!net_forward(&t->d.net, n))
         return true;
     loss_assign(t->loss, (const struct label *const *)t->batch.labels, t->batch.n_labels, n);
     struct loss_result r;

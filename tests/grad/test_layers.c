@@ -1,6 +1,6 @@
 /* Every kind of operation, every parameter of it, against central differences: in double, with a random cotangent. One
  * small net holds all operations and all ways of sharing memory: stride, residual, concatenation by views, a tensor
- * with two readers, two outputs. */
+ * with two readers, two outputs, channels that fill no whole block or more than one; once with Winograd, once without. */
 #include "../harness/cmocka_all.h"
 
 #include <math.h>
@@ -62,7 +62,7 @@ struct fixture {
     struct kernels kernels;
     struct net net;
     int out[2];
-    real *cotangent[2];
+    real *cotangent[2][BATCH]; /* [c][h][w] */
 };
 
 static int whole(struct net *n, int c, int size)
@@ -70,47 +70,61 @@ static int whole(struct net *n, int c, int size)
     return net_view(n, net_buffer(n, c, size, size), 0, c);
 }
 
-static void build(struct fixture *f)
+static size_t elements(const struct tensor *t)
+{
+    return (size_t)(t->c * t->h * t->w);
+}
+
+static real *random_image(struct arena *a, const struct tensor *t, struct rng *r)
+{
+    real *image = ARENA_NEW(a, real, elements(t));
+    for (size_t i = 0; i < elements(t); i++)
+        image[i] = (real)rng_range(r, -1, 1);
+    return image;
+}
+
+static void build(struct fixture *f, bool is_direct)
 {
     memset(f, 0, sizeof *f);
     struct arena *a = &f->arena;
     struct param_set *p = &f->params;
     p->items = ARENA_NEW(a, struct param, 64);
     add_block(a, p, "a", 3, 4, 3);
-    add_block(a, p, "b", 4, 6, 3);
-    add_block(a, p, "c", 12, 6, 1);
+    add_block(a, p, "b", 4, 16, 3);
+    add_block(a, p, "c", 22, 6, 1);
     add_block(a, p, "d", 6, 6, 3);
+    add_block(a, p, "g", 18, 6, 3);
+    add_block(a, p, "h", 16, 18, 3);
     add_biased(a, p, "e", 6, 5);
     add_biased(a, p, "f", 6, 3);
     lay_out(a, p);
     kernels_ref(&f->kernels);
 
     struct net *n = &f->net;
-    *n = (struct net){.kernels = &f->kernels, .params = p};
-    int x = whole(n, 3, 9), t1 = whole(n, 4, 9), cat = net_buffer(n, 12, 5, 5);
-    int t2 = net_view(n, cat, 0, 6), t3 = net_view(n, cat, 6, 6), t4 = whole(n, 6, 5), t5 = whole(n, 6, 5),
-        t6 = whole(n, 6, 10);
+    *n = (struct net){.kernels = &f->kernels, .params = p, .is_direct = is_direct};
+    int x = net_input(n, 3, 9, 9), t1 = whole(n, 4, 9), cat = net_buffer(n, 22, 5, 5);
+    int t2 = net_view(n, cat, 0, 16), t3 = net_view(n, cat, 16, 6), t4 = whole(n, 6, 5), t5 = whole(n, 6, 5),
+        t6 = whole(n, 6, 10), t7 = whole(n, 6, 5), t8 = whole(n, 18, 5);
     f->out[0] = whole(n, 5, 10);
     f->out[1] = whole(n, 3, 5);
     net_conv_bn_silu(n, "a", x, t1, -1, 3, 1);
     net_conv_bn_silu(n, "b", t1, t2, -1, 3, 2);
-    net_maxpool(n, t2, t3);
-    net_conv_bn_silu(n, "c", net_view(n, cat, 0, 12), t4, -1, 1, 1);
+    net_conv_bn_silu(n, "h", t2, t8, -1, 3, 1);
+    net_conv_bn_silu(n, "g", t8, t7, -1, 3, 1);
+    net_maxpool(n, t7, t3);
+    net_conv_bn_silu(n, "c", net_view(n, cat, 0, 22), t4, -1, 1, 1);
     net_conv_bn_silu(n, "d", t4, t5, t4, 3, 1);
     net_upsample(n, t5, t6);
     net_conv_bias(n, "e", t6, f->out[0]);
     net_conv_bias(n, "f", t5, f->out[1]);
     net_plan(n, BATCH, true, a);
+    net_use_weights(n, p->data);
 
     struct rng r = rng_at(8, RNG_TEST, 0, 0);
-    struct tensor *in = &n->tensors[x];
-    for (size_t i = 0; i < in->image_stride * BATCH; i++)
-        in->data[i] = (real)rng_range(&r, -1, 1);
-    for (int o = 0; o < 2; o++) {
-        size_t size = n->tensors[f->out[o]].image_stride * BATCH;
-        f->cotangent[o] = ARENA_NEW(a, real, size);
-        for (size_t i = 0; i < size; i++)
-            f->cotangent[o][i] = (real)rng_range(&r, -1, 1);
+    for (int i = 0; i < BATCH; i++) {
+        tensor_set(&n->tensors[x], i, random_image(a, &n->tensors[x], &r));
+        for (int o = 0; o < 2; o++)
+            f->cotangent[o][i] = random_image(a, &n->tensors[f->out[o]], &r);
     }
 }
 
@@ -122,31 +136,32 @@ static void tear_down(struct fixture *f)
 
 static double value(struct fixture *f)
 {
-    net_forward(&f->net, f->params.data, BATCH);
+    net_forward(&f->net, BATCH);
     double total = 0;
-    for (int o = 0; o < 2; o++) {
-        const struct tensor *t = &f->net.tensors[f->out[o]];
-        for (size_t i = 0; i < t->image_stride * BATCH; i++)
-            total += (double)t->data[i] * (double)f->cotangent[o][i];
-    }
+    real out[5 * 10 * 10];
+    for (int o = 0; o < 2; o++)
+        for (int i = 0; i < BATCH; i++) {
+            const struct tensor *t = &f->net.tensors[f->out[o]];
+            tensor_get(t, i, out);
+            for (size_t j = 0; j < elements(t); j++)
+                total += (double)out[j] * (double)f->cotangent[o][i][j];
+        }
     return total;
 }
 
 static void backward(struct fixture *f)
 {
-    for (int o = 0; o < 2; o++) {
-        struct tensor *t = &f->net.tensors[f->out[o]];
-        memcpy(t->grad, f->cotangent[o], t->image_stride * BATCH * sizeof(real));
-    }
-    memset(f->params.grad, 0, f->params.n_trainable * sizeof(real));
+    for (int o = 0; o < 2; o++)
+        for (int i = 0; i < BATCH; i++)
+            tensor_set_grad(&f->net.tensors[f->out[o]], i, f->cotangent[o][i]);
     net_backward(&f->net, BATCH);
 }
 
-static void test_every_parameter(void **state)
+/* All elements of a small tensor, every seventh of a large one. */
+static void check_every_parameter(bool is_direct)
 {
-    (void)state;
     struct fixture f;
-    build(&f);
+    build(&f, is_direct);
     value(&f);
     backward(&f);
     int n_checked = 0;
@@ -158,7 +173,7 @@ static void test_every_parameter(void **state)
         for (size_t j = 0; j < q->n; j++)
             largest = fmax(largest, fabs((double)f.params.grad[q->offset + j]));
         assert_true(largest > 1e-3); /* a gradient that is zero everywhere proves nothing */
-        for (size_t j = 0; j < q->n; j++, n_checked++) {
+        for (size_t j = 0; j < q->n; j += q->n > 600 ? 7 : 1, n_checked++) {
             real *w = &f.params.data[q->offset + j], kept = *w;
             *w = kept + (real)STEP;
             double up = value(&f);
@@ -170,8 +185,20 @@ static void test_every_parameter(void **state)
                 fail_msg("%s[%zu]: gradient %.10g, central difference %.10g", q->name, j, got, expected);
         }
     }
-    assert_true(n_checked > 700);
+    assert_true(n_checked > 1500);
     tear_down(&f);
+}
+
+static void test_every_parameter(void **state)
+{
+    (void)state;
+    check_every_parameter(false);
+}
+
+static void test_every_parameter_direct(void **state)
+{
+    (void)state;
+    check_every_parameter(true);
 }
 
 /* Gradients add up over calls: two backwards give twice the gradient. */
@@ -179,18 +206,14 @@ static void test_accumulates(void **state)
 {
     (void)state;
     struct fixture f;
-    build(&f);
+    build(&f, false);
     value(&f);
     backward(&f);
     size_t n = f.params.n_trainable;
     real *once = ARENA_NEW(&f.arena, real, n);
     memcpy(once, f.params.grad, n * sizeof(real));
     value(&f);
-    for (int o = 0; o < 2; o++) {
-        struct tensor *t = &f.net.tensors[f.out[o]];
-        memcpy(t->grad, f.cotangent[o], t->image_stride * BATCH * sizeof(real));
-    }
-    net_backward(&f.net, BATCH);
+    backward(&f);
     for (size_t i = 0; i < n; i++)
         assert_true(fabs((double)(f.params.grad[i] - 2 * once[i])) <=
                     1e-13 * (1 + fabs((double)once[i])) * NET_GRAD_GROUPS);
@@ -202,8 +225,8 @@ static void test_threads_do_not_matter(void **state)
 {
     (void)state;
     struct fixture one, two;
-    build(&one);
-    build(&two);
+    build(&one, false);
+    build(&two, false);
     value(&one);
     backward(&one);
     struct pool *pool = pool_open(3);
@@ -223,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_parameter),
+        cmocka_unit_test(test_every_parameter_direct),
         cmocka_unit_test(test_accumulates),
         cmocka_unit_test(test_threads_do_not_matter),
     };

@@ -75,14 +75,19 @@ static void build(struct fixture *f)
     detector_build(&f->d, &spec, &f->model.params, &f->kernels, f->pool, SIZE, SIZE, BATCH, true, &f->arena);
     f->loss = loss_open(&f->d, &f->arena);
     struct rng r = rng_at(5, RNG_TEST, 0, 0);
-    struct tensor *in = &f->d.net.tensors[f->d.image];
-    for (size_t i = 0; i < in->image_stride * BATCH; i++)
-        in->data[i] = (real)rng_range(&r, 0, 1);
+    const struct tensor *in = &f->d.net.tensors[f->d.image];
+    real image[3 * SIZE * SIZE];
+    for (int i = 0; i < BATCH; i++) {
+        for (size_t j = 0; j < sizeof image / sizeof *image; j++)
+            image[j] = (real)rng_range(&r, 0, 1);
+        tensor_set(in, i, image);
+    }
     f->labels[0] = IMAGE0;
     f->n_labels[0] = 3;
     f->labels[1] = IMAGE1;
     f->n_labels[1] = 1;
-    net_forward(&f->d.net, f->model.params.data, BATCH);
+    net_use_weights(&f->d.net, f->model.params.data);
+    net_forward(&f->d.net, BATCH);
     loss_assign(f->loss, f->labels, f->n_labels, BATCH);
 }
 
@@ -103,24 +108,30 @@ static double loss_value(struct fixture *f)
 
 static void check_output(struct fixture *f, int tensor, const char *what, int *n_nonzero)
 {
-    struct tensor *t = &f->d.net.tensors[tensor];
-    size_t n = t->image_stride * BATCH;
-    loss_value(f);
-    real *grad = ARENA_NEW(&f->arena, real, n);
-    memcpy(grad, t->grad, n * sizeof(real));
-    for (size_t i = 0; i < n; i++) {
-        if (grad[i] == 0 && i % 61 != 0) /* what no target touches: a sample is enough */
-            continue;
-        real kept = t->data[i];
-        t->data[i] = kept + (real)STEP;
-        double up = loss_value(f);
-        t->data[i] = kept - (real)STEP;
-        double down = loss_value(f);
-        t->data[i] = kept;
-        double expected = (up - down) / (2 * STEP);
-        if (!(fabs((double)grad[i] - expected) <= 2e-7 * fmax(1, fabs(expected))))
-            fail_msg("%s[%zu]: gradient %.10g, central difference %.10g", what, i, (double)grad[i], expected);
-        *n_nonzero += grad[i] != 0;
+    const struct tensor *t = &f->d.net.tensors[tensor];
+    size_t n = (size_t)(t->c * t->h * t->w);
+    real *grad = ARENA_NEW(&f->arena, real, n), *data = ARENA_NEW(&f->arena, real, n);
+    for (int image = 0; image < BATCH; image++) {
+        loss_value(f);
+        tensor_get_grad(t, image, grad);
+        tensor_get(t, image, data);
+        for (size_t i = 0; i < n; i++) {
+            if (grad[i] == 0 && i % 61 != 0) /* what no target touches: a sample is enough */
+                continue;
+            real kept = data[i];
+            double value[2];
+            for (int s = 0; s < 2; s++) {
+                data[i] = kept + (real)(s ? -STEP : STEP);
+                tensor_set(t, image, data);
+                value[s] = loss_value(f);
+            }
+            data[i] = kept;
+            tensor_set(t, image, data);
+            double expected = (value[0] - value[1]) / (2 * STEP);
+            if (!(fabs((double)grad[i] - expected) <= 2e-7 * fmax(1, fabs(expected))))
+                fail_msg("%s[%zu]: gradient %.10g, central difference %.10g", what, i, (double)grad[i], expected);
+            *n_nonzero += grad[i] != 0;
+        }
     }
 }
 
@@ -171,7 +182,7 @@ static void test_whole_detector(void **state)
             real move = (real)(s ? -h : h);
             for (size_t j = 0; j < q->n; j++)
                 w[j] += move * direction[j];
-            net_forward(&f.d.net, p->data, BATCH);
+            net_forward(&f.d.net, BATCH);
             sums[s] = loss_value(&f);
             for (size_t j = 0; j < q->n; j++)
                 w[j] -= move * direction[j];

@@ -83,8 +83,8 @@ typedef struct {
 } vec;
 #define VEC_ACCUMULATORS 4
 
-#ifdef REAL_IS_DOUBLE
-#define FMA fma
+#ifdef REAL_IS_DOUBLE /* nothing is compared with the bits of this build, and a call of fma() costs ten products */
+#define FMA(a, b, c) ((a) * (b) + (c))
 #define RINT rint
 #else
 #define FMA fmaf

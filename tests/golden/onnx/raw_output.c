@@ -24,9 +24,10 @@ static bool answer(struct model *m, struct str image, const char *path, struct a
     if (!kernels_select("auto", &k, e))
         return false;
     predictor_open(&p, m, &k, NULL, 1);
+    predictor_use_weights(&p, m->params.data);
     bool ok = image.n == (size_t)(m->image_size * m->image_size * 3) || fail(e, ERR_CONFIG, "the image is not of the model's size");
     if (ok)
-        ok = predictor_run(&p, m->params.data, (const uint8_t *const[]){(const uint8_t *)image.p}, 1, &nothing, &found, &n_found);
+        ok = predictor_run(&p, (const uint8_t *const[]){(const uint8_t *)image.p}, 1, &nothing, &found, &n_found);
     struct str_buf out = STR_BUF(IMAGE_MAX_BYTES);
     int n = p.d.n_anchors;
     for (int i = 0; ok && i < n; i++)
