@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; /* the C interface's ABI constants (CBLAS, netlib) */
 
@@ -14,21 +15,33 @@ typedef void set_threads_fn(int n);
 
 static sgemm_fn *cblas_sgemm;
 
+/* A matrix's rows may not overlap: where pixels do (the first layer's), a run is cut at the next pixel. */
+static int part_of(int left, ptrdiff_t pixel)
+{
+    return left < pixel ? left : (int)pixel;
+}
+
 static void product(const struct product *a, int n)
 {
+    for (int p = 0; p < n && !a->is_added; p++)
+        memset(a->out + p * a->out_pixel, 0, LANES * sizeof *a->out);
+    const real *w = a->w;
     for (int o = 0; o < a->n_offsets; o++)
-        cblas_sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, n, LANES, a->run, 1.0f, a->x + a->offsets[o], (int)a->x_pixel,
-                    a->w + o * a->run * LANES, LANES, a->is_added || o > 0 ? 1.0f : 0.0f, a->out, (int)a->out_pixel);
-    for (int p = 0; p < n && a->n_offsets == 0 && !a->is_added; p++)
-        for (int i = 0; i < LANES; i++)
-            a->out[p * a->out_pixel + i] = 0;
+        for (int i = 0, part; i < a->run; i += part, w += part * LANES) {
+            part = part_of(a->run - i, a->x_pixel);
+            cblas_sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, n, LANES, part, 1.0f, a->x + a->offsets[o] + i, (int)a->x_pixel, w,
+                        LANES, 1.0f, a->out, (int)a->out_pixel);
+        }
 }
 
 static void outer(const struct outer *a)
 {
     for (int r = 0; r < a->n_rows; r++)
-        cblas_sgemm(ROW_MAJOR, TRANS, NO_TRANS, a->run, LANES, a->n_pixels, 1.0f, a->x + r * a->x_row, (int)a->x_pixel,
-                    a->dy + r * a->dy_row, LANES, 1.0f, a->dw, LANES);
+        for (int i = 0, part; i < a->run; i += part) {
+            part = part_of(a->run - i, a->x_pixel);
+            cblas_sgemm(ROW_MAJOR, TRANS, NO_TRANS, part, LANES, a->n_pixels, 1.0f, a->x + r * a->x_row + i,
+                        (int)a->x_pixel, a->dy + r * a->dy_row, LANES, 1.0f, a->dw + i * LANES, LANES);
+        }
 }
 
 bool kernels_openblas(struct kernels *k, const char *core_type, struct error *e)
