@@ -237,12 +237,8 @@ bool stage_photos(struct job *j, const struct trained *t, struct report_photo **
     *n = 0;
     if (!t || !t->model || d->n_val == 0)
         return true;
-<<<<<<< HEAD
     predictor_open(&p, t->model, t->engine_kernels, j->pool, 1);
-=======
-    predictor_open(&p, t->model, t->engine_kernels, j->pool, 1, j->arena);
     predictor_use_weights(&p, t->model->params.data);
->>>>>>> 424e9e1 (Gradient checks on the blocked layout)
     int every = d->n_val / REPORT_PHOTOS > 0 ? d->n_val / REPORT_PHOTOS : 1, seen = 0;
     bool ok = true;
     for (int i = 0; ok && i < d->n_samples && *n < REPORT_PHOTOS; i++) {
@@ -273,12 +269,8 @@ bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, 
     out->n_classes = out->model->spec.n_classes;
     out->image_size = out->model->image_size;
     out->predictor = ARENA_NEW(j->arena, struct predictor, 1);
-<<<<<<< HEAD
     predictor_open(out->predictor, out->model, k, j->pool, batch);
-=======
-    predictor_open(out->predictor, out->model, k, j->pool, batch, j->arena);
     predictor_use_weights(out->predictor, out->model->params.data);
->>>>>>> 424e9e1 (Gradient checks on the blocked layout)
     return true;
 }
 
