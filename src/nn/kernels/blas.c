@@ -1,6 +1,7 @@
-/* OpenBLAS behind the two product slots: sums over one offset's channels are a matrix product, one after the other. A complete
- * set, kept as an independent check of the own kernels; they are several times faster (docs/performance.md). Loaded with dlopen for two reasons: the core type is read from the environment by the
- * library's constructor, before main if it were linked; and the skip path never pays for loading 30 MB. */
+/* OpenBLAS behind the two product slots: the sum over the channels of one offset is a matrix product, one after the other.
+ * A complete set, kept as an independent check of the own kernels, which are several times faster (docs/performance.md).
+ * Loaded with dlopen for two reasons: the core type is read from the environment by the library's constructor, before
+ * main if it were linked; and the skip path never pays for loading 30 MB. */
 #include "nn/kernels/kernel_sets.h"
 
 #include <dlfcn.h>

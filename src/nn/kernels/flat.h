@@ -1,5 +1,9 @@
 /* Flat arrays: optimizer, average, sums. A rest shorter than a vector goes through the same operations, padded with
  * zeros. */
+#ifndef NN_KERNELS_FLAT_H
+#define NN_KERNELS_FLAT_H
+
+#include "nn/kernels/rows.h"
 
 INLINE vec load_part(const real *p, size_t n)
 {
@@ -90,3 +94,5 @@ static void ema(size_t n, real keep, const real *restrict p, real *restrict aver
     for (size_t i = 0; i < n; i++)
         average[i] = keep * average[i] + rest * p[i];
 }
+
+#endif

@@ -3,6 +3,10 @@
  * Both hold as many accumulators in registers as the instruction set has room for. How many changes nothing about the
  * order in which one output is summed. Runs that do not divide evenly are cut into nearly equal parts (20 pixels on AVX2:
  * 5, 5, 5, 5 rather than 6, 6, 6, 2). */
+#ifndef NN_KERNELS_PRODUCT_H
+#define NN_KERNELS_PRODUCT_H
+
+#include "nn/kernels/vec.h"
 
 #define PIXELS_AT_ONCE (VEC_ACCUMULATORS < 12 ? VEC_ACCUMULATORS : 12)
 #define ROWS_AT_ONCE VEC_ACCUMULATORS
@@ -98,3 +102,5 @@ static void outer(const struct outer *a)
         left -= n;
     }
 }
+
+#endif

@@ -1,4 +1,8 @@
 /* Rows of pixels of one channel block. */
+#ifndef NN_KERNELS_ROWS_H
+#define NN_KERNELS_ROWS_H
+
+#include "nn/kernels/vec.h"
 
 INLINE void add_to_double(double total[LANES], vec x)
 {
@@ -125,3 +129,5 @@ static void max_lanes_grad(const real *dy, const uint8_t *place, int n, uint8_t 
     for (int i = 0; i < n * LANES; i++)
         dx[i] += place[i] == tag ? dy[i] : 0;
 }
+
+#endif

@@ -1,4 +1,7 @@
 /* One kernel set: every kernel, compiled for the instruction set of the including file. */
+#ifndef NN_KERNELS_SET_H
+#define NN_KERNELS_SET_H
+
 #include "nn/kernels/vec.h"
 #include "nn/kernels/product.h"
 #include "nn/kernels/winograd.h"
@@ -16,3 +19,5 @@
         .max_lanes_grad = max_lanes_grad, .add = add, .sum_squares = sum_squares, .sigmoid = sigmoid,         \
         .adamw = adamw, .sgd = sgd, .ema = ema,                                                               \
     }
+
+#endif

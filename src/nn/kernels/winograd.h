@@ -9,6 +9,10 @@
  *        0  4  0 -5  0  1          0     0     1
  *
  * y = A' [(G g G') * (B' d B)] A; the gradients are the transposes: dg = G' [(A dy A') * (B' d B)] G. */
+#ifndef NN_KERNELS_WINOGRAD_H
+#define NN_KERNELS_WINOGRAD_H
+
+#include "nn/kernels/vec.h"
 
 #define TILE WINOGRAD_TILE
 #define PATCH WINOGRAD_INPUT
@@ -197,3 +201,5 @@ static void winograd_weight_grad(const real *points, size_t stride, int n, real 
         }
     }
 }
+
+#endif
