@@ -258,9 +258,6 @@ bool stage_photos(struct job *j, const struct trained *t, struct report_photo **
 
 bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, struct error *e)
 {
-    if (!strcmp(fs_ext(path), ".onnx"))
-        return fail(e, ERR_CONFIG,
-                    "%s: give the model.safetensors of the same version; ONNX files are for other programs", path);
     struct kernels *k = ARENA_NEW(j->arena, struct kernels, 1);
     *out = (struct loaded){.model = ARENA_NEW(j->arena, struct model, 1)};
     if (!kernels_select(j->config->kernels, k, e) || !model_load(path, j->arena, out->model, e))

@@ -70,6 +70,54 @@ static void overflow_is_inherited(void **state)
     str_buf_free(&b);
 }
 
+static void reads_fields(void **state)
+{
+    (void)state;
+    struct pb_field f;
+    struct str rest = STR_LIT("\x08\x96\x01\x12\x07testing\x1d\x01\x02\x03\x04\x21\x01\x02\x03\x04\x05\x06\x07\x88\x1a\x00");
+    assert_true(pb_next(&rest, &f));
+    assert_int_equal(f.number, 1);
+    assert_int_equal(f.value, 150);
+    assert_true(pb_next(&rest, &f));
+    assert_int_equal(f.number, 2);
+    assert_int_equal(f.wire, PB_BYTES);
+    assert_true(str_is(f.bytes, "testing"));
+    assert_true(pb_next(&rest, &f));
+    assert_int_equal(f.wire, PB_FIXED32);
+    assert_true(f.value == 0x04030201);
+    assert_true(pb_next(&rest, &f));
+    assert_int_equal(f.number, 4);
+    assert_true(f.value == 0x8807060504030201);
+    assert_true(pb_next(&rest, &f));
+    assert_int_equal(f.bytes.n, 0);
+    assert_false(pb_next(&rest, &f));
+    assert_int_equal(rest.n, 0);
+}
+
+static void stops_at_damage(void **state)
+{
+    (void)state;
+    static const struct str rows[] = {
+        STR_LIT("\x08"),                                             /* no value */
+        STR_LIT("\x08\x80"),                                        /* cut off */
+        STR_LIT("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), /* 65 bits */
+        STR_LIT("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),
+        STR_LIT("\x12\x05test"),                                     /* longer than the message */
+        STR_LIT("\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        STR_LIT("\x1d\x01\x02\x03"),
+        STR_LIT("\x21\x01\x02\x03\x04\x05\x06\x07"),
+        STR_LIT("\x00\x01"), /* field 0 */
+        STR_LIT("\x0b\x0c"), /* a group */
+        STR_LIT("\x0e\x01"), /* wire type 6 */
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct pb_field f;
+        struct str rest = rows[i];
+        if (pb_next(&rest, &f) || rest.n != rows[i].n)
+            fail_msg("row %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,6 +125,8 @@ int main(void)
         cmocka_unit_test(texts_and_messages_carry_their_length),
         cmocka_unit_test(announced_bytes_follow),
         cmocka_unit_test(overflow_is_inherited),
+        cmocka_unit_test(reads_fields),
+        cmocka_unit_test(stops_at_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
