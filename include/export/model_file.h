@@ -19,8 +19,4 @@ MUST_CHECK bool model_save(const char *path, const struct model *m, const real *
  * ERR_CONFIG: cannot be read. ERR_DATA: not such a file, a tensor is missing or has another shape. */
 MUST_CHECK bool model_load(const char *path, struct arena *a, struct model *out, struct error *e);
 
-/* Fine-tuning: copies every tensor whose name and shape match into m (data and ema), leaves the others fresh, and
- * counts both. ERR_DATA when nothing at all matches. */
-MUST_CHECK bool model_init_from(const char *path, struct model *m, int *n_taken, int *n_left, struct error *e);
-
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "export/model_scale.h"
 #include "export/safetensors.h"
 
 static char *names_json(const struct model *m, struct arena *a)
@@ -107,8 +108,7 @@ static bool parse_names(const char *text, const char *path, struct arena *a, con
     return true;
 }
 
-/* The scale shows in the width of the first convolution: checkpoints of others do not all name it. */
-static char scale_of(const struct tensor_file *f)
+char model_scale(const struct tensor_file *f)
 {
     static const struct {
         int64_t width;
@@ -134,7 +134,7 @@ static bool load(const char *path, const struct tensor_file *f, struct arena *a,
     struct spec spec;
     if (!parse_names(names_text, path, a, &names, &n_names, e))
         return false;
-    if (!spec_build(scale_of(f), n_names, &spec, e))
+    if (!spec_build(model_scale(f), n_names, &spec, e))
         return fail_in(e, "%s", path);
     model_make(&spec, names, (int)pixels, false, a, out);
     for (int i = 0; i < out->params.n_items; i++) {
@@ -152,30 +152,6 @@ bool model_load(const char *path, struct arena *a, struct model *out, struct err
     struct arena file = {0};
     struct tensor_file f;
     bool ok = tensor_file_read(path, &file, &f, e) && load(path, &f, a, out, e);
-    arena_free(&file);
-    return ok;
-}
-
-bool model_init_from(const char *path, struct model *m, int *n_taken, int *n_left, struct error *e)
-{
-    struct arena file = {0};
-    struct tensor_file f;
-    *n_taken = *n_left = 0;
-    bool ok = tensor_file_read(path, &file, &f, e);
-    for (int i = 0; ok && i < m->params.n_items; i++) {
-        const struct param *p = &m->params.items[i];
-        const struct file_tensor *t = tensor_file_find(&f, p->name);
-        if (!t || !same_shape(p, t)) {
-            (*n_left)++;
-            continue;
-        }
-        (*n_taken)++;
-        memcpy(m->params.data + p->offset, t->data, p->n * sizeof(real));
-        if (m->params.ema)
-            memcpy(m->params.ema + p->offset, t->data, p->n * sizeof(real));
-    }
-    if (ok && *n_taken == 0)
-        ok = fail(e, ERR_DATA, "%s: none of its tensors fits this model (scale %c)", path, m->spec.scale);
     arena_free(&file);
     return ok;
 }

@@ -7,6 +7,7 @@
 
 #include "core/thread.h"
 #include "dataset/dataset.h"
+#include "export/transfer.h"
 #include "host/host.h"
 #include "pipeline/config.h"
 #include "pipeline/outputs.h"
@@ -19,6 +20,7 @@ struct initial_weights {
     const char *path;   /* local file once weights_fetch was called; NULL = train from scratch */
     const char *key;    /* of the file in the store; NULL when it is not there */
     const char *parent; /* version whose weights they are; NULL when unknown or none */
+    struct transfer transfer; /* what training took of them; zero before */
 };
 
 struct job {

@@ -42,6 +42,17 @@ static struct json *metrics_object(const struct job *j, const struct metrics *m)
     return out;
 }
 
+/* In tensors: as they were, by their first channels, not from the file, of the file without a place. */
+static struct json *transfer_object(const struct transfer *t)
+{
+    struct json *out = json_new_object();
+    json_set(out, "taken", json_new_int(t->n_taken));
+    json_set(out, "cut", json_new_int(t->n_cut));
+    json_set(out, "fresh", json_new_int(t->n_classes + t->n_absent));
+    json_set(out, "unused", json_new_int(t->n_unused));
+    return out;
+}
+
 static struct json *training_object(const struct job *j, const struct trained *t)
 {
     struct json *out = json_new_object();
@@ -54,6 +65,8 @@ static struct json *training_object(const struct job *j, const struct trained *t
     json_set(out, "cpu", json_new_string(cpu_name()));
     json_set(out, "kernels", json_new_string(t->kernels));
     json_set(out, "engine", json_new_int(TRAIN_ENGINE));
+    if (j->weights.transfer.kinds)
+        json_set(out, "initial_weights", transfer_object(&j->weights.transfer));
     return out;
 }
 

@@ -80,10 +80,9 @@ static bool prepare_model(struct job *j, struct model *m, struct error *e)
     model_init(m, (uint64_t)c->seed);
     if (!j->weights.path)
         return true;
-    int n_taken, n_left;
-    if (!model_init_from(j->weights.path, m, &n_taken, &n_left, e))
+    if (!transfer_weights(j->weights.path, m, j->arena, &j->weights.transfer, e))
         return fail_in(e, "initial-weights");
-    log_info("initial weights: %d tensors taken, %d left fresh", n_taken, n_left);
+    log_info("initial weights: %s", transfer_text(&j->weights.transfer, m, j->arena));
     return true;
 }
 

@@ -171,6 +171,15 @@ void fact_value(const struct json *v, struct str_buf *out)
     }
 }
 
+void fact_transfer(const struct report *r, char out[FACT_TEXT])
+{
+    const struct json *t = json_get(json_get(r->manifest, "training"), "initial_weights");
+    double taken = fact_number(t, "taken"), cut = fact_number(t, "cut"), fresh = fact_number(t, "fresh");
+    out[0] = 0;
+    if (isfinite(taken) && isfinite(cut) && isfinite(fresh))
+        snprintf(out, FACT_TEXT, cut > 0 ? "%.0f tensors taken, %.0f fresh, %.0f cut" : "%.0f tensors taken, %.0f fresh", taken, fresh, cut);
+}
+
 const char *fact_icon(const char *status)
 {
     static const struct {

@@ -42,6 +42,9 @@ void fact_plain(double x, char out[FACT_TEXT]);        /* shortest form: "0.01",
 /* A recipe's or any small value as text: strings as they are, numbers plain, others as JSON. */
 void fact_value(const struct json *v, struct str_buf *out);
 
+/* What training took of its initial weights: "283 tensors taken, 14 fresh"; "" when it began from none. */
+void fact_transfer(const struct report *r, char out[FACT_TEXT]);
+
 /* "✅", "⏭️" ... for the status; "" when unknown. */
 const char *fact_icon(const char *status);
 

@@ -136,6 +136,8 @@ static void add_run(const struct report *r, struct str_buf *out)
     add_url(out, "Model", r->model_url);
     add_fact(out, "Made at", fact_string(m, "created_at"), false);
     add_fact(out, "Parent version", fact_string(m, "parent"), true);
+    fact_transfer(r, text);
+    add_fact(out, "Initial weights", text, false);
     add_fact(out, "Repository", fact_string(source, "repository"), false);
     add_fact(out, "Branch or tag", fact_string(source, "ref"), false);
     add_fact(out, "Commit", fact_string(source, "commit"), true);

@@ -161,6 +161,9 @@ static void add_training(const struct report *r, struct str_buf *out)
         str_buf_printf(out, " \u00B7 %.1f images/s", fact_number(t, "images_per_second"));
     if (fact_number(t, "jobs") > 1)
         str_buf_printf(out, " \u00B7 over %.0f jobs", fact_number(t, "jobs"));
+    fact_transfer(r, text);
+    if (text[0])
+        str_buf_printf(out, " \u00B7 initial weights: %s", text);
     double threads = fact_number(t, "threads");
     if (isfinite(threads))
         str_buf_printf(out, " \u00B7 %.0f thread%s", threads, threads > 1 ? "s" : "");

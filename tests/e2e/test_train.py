@@ -107,6 +107,28 @@ def test_gate_and_divergence():
     shutil.rmtree(work)
 
 
+def test_fine_tuning():
+    work = make_workspace(16, 4)
+    r = train(work, "first")
+    tap.equal(r.returncode, 0, "a first model is trained")
+    for name in ("model.safetensors", "model.onnx"):
+        r = tap.run("run", *SMALL, "--initial-weights", "first/" + name, "--output-json", "out.json", cwd=work, timeout=300)
+        if not tap.equal(r.returncode, 0, name + " is a start"):
+            tap.diag(r.stderr)
+        tap.contains(r.stderr, "initial weights: 297 of 297 tensors taken", "and all of it is taken")
+        with open(os.path.join(work, "models", "versions", outputs(work)["version"], "manifest.json"), encoding="utf-8") as f:
+            training = json.load(f)["training"]
+        tap.equal(training["initial_weights"], {"taken": 297, "cut": 0, "fresh": 0, "unused": 0}, "as the manifest says")
+        with open(os.path.join(work, "retrain-report", "summary.md"), encoding="utf-8") as f:
+            tap.contains(f.read(), "initial weights: 297 tensors taken", "and the summary")
+        r = tap.run("eval", "first/" + name, cwd=work, timeout=300)
+        tap.equal(r.returncode, 0, name + " can be measured")
+    r = tap.run("run", *SMALL, "--model", "s", "--initial-weights", "first/model.safetensors", cwd=work, timeout=300)
+    tap.ok(r.returncode == 2 and "model.0.conv.weight" in r.stderr and "scale n" in r.stderr, "weights of another scale are refused by name",
+           r.stderr)
+    shutil.rmtree(work)
+
+
 def whole_versions(work):
     """Every visible version must be complete; returns how many there are."""
     base, n = os.path.join(work, "models", "versions"), 0
@@ -174,4 +196,4 @@ def test_memory():
 if not os.path.isdir(os.path.join(ROOT, "dataset", "images", "train")):
     tap.skip("training", "the sample dataset is not here")
     tap.done()
-tap.main(test_publish_and_skip, test_same_bytes, test_gate_and_divergence, test_kill, test_memory)
+tap.main(test_publish_and_skip, test_same_bytes, test_gate_and_divergence, test_fine_tuning, test_kill, test_memory)

@@ -21,7 +21,8 @@ static const char manifest_text[] =
     "{\"name\":\"a|b`c\",\"map50\":0.8,\"map50_95\":0.4,\"boxes\":8},"
     "{\"name\":\"::error::boo\\n# head\",\"map50\":null,\"map50_95\":null,\"boxes\":0}]},"
     "\"training\":{\"epochs\":50,\"seconds\":754.2,\"images_per_second\":41.25,\"jobs\":2,\"threads\":4,"
-    "\"cpu\":\"Some <b>CPU</b>\",\"kernels\":\"avx2\",\"engine\":1},"
+    "\"cpu\":\"Some <b>CPU</b>\",\"kernels\":\"avx2\",\"engine\":1,"
+    "\"initial_weights\":{\"taken\":261,\"cut\":30,\"fresh\":6,\"unused\":0}},"
     "\"artifacts\":[{\"name\":\"model.onnx\",\"key\":\"k\",\"sha256\":\"0123456789abcdef\",\"size\":12345678}],"
     "\"source\":{\"host\":\"github\",\"repository\":\"o/r\",\"commit\":\"0123456789abcdef0123\",\"ref\":\"refs/heads/<i>\","
     "\"run_url\":\"javascript:alert(1)\"},\"parent\":null}";
@@ -95,6 +96,7 @@ static void markdown_tells_the_outcome(void **state)
     assert_true(has(&out, "| `model.onnx` | 12.3 MB | `0123456789ab` |"));
     assert_true(has(&out, "50 epochs (best: 47) in"));
     assert_true(has(&out, "41.2 images/s"));
+    assert_true(has(&out, "initial weights: 261 tensors taken, 6 fresh, 30 cut"));
     assert_true(has(&out, "2 warnings"));
     assert_false(has(&out, "<script"));
     assert_false(has(&out, "::error"));
