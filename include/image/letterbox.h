@@ -25,6 +25,7 @@ struct letterbox letterbox_plan_loaded(int image_w, int image_h, int size, int n
 /* out becomes net_w x net_h. */
 void letterbox_apply(const struct letterbox *l, const struct image *in, struct image *out);
 struct box letterbox_to_net(const struct letterbox *l, struct box b);
+struct box letterbox_from_net(const struct letterbox *l, struct box b);
 struct box letterbox_to_image(const struct letterbox *l, struct box b); /* and clipped to the image */
 
 #endif

@@ -49,7 +49,8 @@ struct config {
 
     const char *output, *wanted_version, *annotate; /* "" = not given */
     bool show_manifest, delete_version;
-    double confidence, iou;
+    double confidence, iou; /* confidence: 0.001 for eval when not given */
+    bool square;
     int max_detections;
 
     /* Resolved from the above. */

@@ -44,8 +44,9 @@ struct train_result {
     const real *best_weights;   /* [n_total] EMA after the best epoch; in the arena */
     const real *last_weights;   /* = model->params.ema */
     int best_epoch;             /* 1-based; 0 = no epoch was finished */
-    struct metrics best, last;  /* on the validation part, EMA weights */
-    struct metrics best_strict; /* the same by the other AP rule */
+    struct metrics best[MAP_RULES]; /* on the validation part, EMA weights, rectangular input */
+    struct metrics best_square;     /* on square input, as a published ONNX file takes it: MAP_RULE_STRICT */
+    struct metrics last;            /* of the last epoch: MAP_RULE_STRICT, rectangular input */
     struct epoch_row *rows;     /* [n_rows], in the arena */
     int n_rows;
     double seconds;          /* training and validation, all jobs */

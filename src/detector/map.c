@@ -7,14 +7,24 @@
 #include "core/error.h"
 
 #define N_THRESHOLDS 10
-#define N_POINTS 101       /* recall 0, 0.01, ..., 1 */
+#define N_POINTS 101       /* recalls 0, 0.01, ..., 1 */
 #define N_CONFIDENCES 1000 /* grid on which the best F1 is looked for */
 #define SMOOTH_HALF 50     /* the mean F1 is smoothed over a tenth of the grid: 101 points */
 
-/* One detection, judged: bit i of hits says that it is right at threshold i. */
+static const struct rule {
+    bool clips;          /* detections are clipped to the image before they are compared */
+    bool wants_taken;    /* a detection may want a label that another one has, and is a miss then */
+    bool last_of_equals; /* of labels that it overlaps equally it wants the last */
+} rules[MAP_RULES] = {
+    [MAP_RULE_STRICT] = {.clips = false, .wants_taken = false, .last_of_equals = false},
+    [MAP_RULE_CLASSIC] = {.clips = true, .wants_taken = true, .last_of_equals = true},
+    [MAP_RULE_COCO] = {.clips = true, .wants_taken = false, .last_of_equals = true},
+};
+
+/* One detection, judged: bit k of hits[rule] says that it is right at threshold k. */
 struct judged {
     float score;
-    unsigned hits;
+    unsigned hits[MAP_RULES];
     int class_id, image, index;
 };
 
@@ -23,12 +33,6 @@ struct map {
     long *n_labels; /* [n_classes] */
     struct judged *items;
     size_t n, cap;
-};
-
-/* A detection and the label of its class that it overlaps most: whatever the threshold, it can win no other. */
-struct claim {
-    float score, iou;
-    int detection, label;
 };
 
 struct map *map_open(int n_classes)
@@ -55,46 +59,88 @@ static float threshold(int i)
 
 static int surest_first(const void *pa, const void *pb)
 {
-    const struct claim *a = pa, *b = pb;
+    const struct judged *a = *(struct judged *const *)pa, *b = *(struct judged *const *)pb;
     if (a->score != b->score)
         return a->score > b->score ? -1 : 1;
-    return (a->detection > b->detection) - (a->detection < b->detection);
+    return (a->index > b->index) - (a->index < b->index);
 }
 
-static struct claim claim_of(const struct detection *d, int index, const struct truth *t, int n_truths)
+/* The labels of an image while its detections are matched by one rule. */
+struct labels {
+    const struct rule *rule;
+    const struct truth *items;
+    int n;
+    float *overlaps; /* [n] with the detection at work; 0 for another class */
+    unsigned *taken; /* [n] bit k: at threshold k */
+};
+
+/* Returns the largest overlap. */
+static float overlap_labels(struct labels *l, const struct detection *d, float w, float h)
 {
-    struct claim c = {.score = d->score, .detection = index, .label = -1};
-    for (int j = 0; j < n_truths; j++) {
-        float iou = d->class_id == t[j].class_id ? box_iou(d->box, t[j].box) : 0;
-        if (iou > c.iou) { /* the first label wins a tie */
-            c.iou = iou;
-            c.label = j;
-        }
+    struct box box = l->rule->clips ? box_clip(d->box, w, h) : d->box;
+    float most = 0;
+    for (int j = 0; j < l->n; j++) {
+        l->overlaps[j] = d->class_id == l->items[j].class_id ? box_iou(box, l->items[j].box) : 0;
+        most = l->overlaps[j] > most ? l->overlaps[j] : most;
     }
-    return c;
+    return most;
 }
 
-/* Of the detections that claim one label and overlap it enough, the surest is the hit; the others are misses. */
-static void match(const struct detection *d, int n_detections, const struct truth *t, int n_truths, struct judged *out)
+static bool is_free(const struct labels *l, int label, int at_threshold)
 {
-    struct claim *claims = mem_alloc(mem_mul((size_t)n_detections, sizeof *claims));
-    unsigned *taken = mem_alloc(mem_mul((size_t)n_truths, sizeof *taken)); /* bit i: won at threshold i */
+    return !(l->taken[label] >> at_threshold & 1);
+}
+
+/* -1 = none is left. */
+static int wanted_label(const struct labels *l, int at_threshold)
+{
+    int best = -1;
+    for (int j = 0; j < l->n; j++) {
+        if (!l->rule->wants_taken && !is_free(l, j, at_threshold))
+            continue;
+        bool is_equal = best >= 0 && l->overlaps[j] == l->overlaps[best];
+        if (best < 0 || l->overlaps[j] > l->overlaps[best] || (is_equal && l->rule->last_of_equals))
+            best = j;
+    }
+    return best;
+}
+
+static unsigned match_one(struct labels *l, const struct detection *d, float w, float h)
+{
+    float most = overlap_labels(l, d, w, h);
+    unsigned hits = 0;
+    for (int k = 0; k < N_THRESHOLDS && most >= threshold(k); k++) {
+        int j = wanted_label(l, k);
+        if (j < 0 || !(l->overlaps[j] >= threshold(k)) || !is_free(l, j, k))
+            continue;
+        l->taken[j] |= 1u << k;
+        hits |= 1u << k;
+    }
+    return hits;
+}
+
+static void match(float w, float h, const struct detection *d, int n_detections, const struct truth *t, int n_truths,
+                  struct judged *out)
+{
+    struct arena scratch = {0};
+    struct judged **order = ARENA_NEW(&scratch, struct judged *, (size_t)n_detections);
     for (int i = 0; i < n_detections; i++)
-        claims[i] = claim_of(&d[i], i, t, n_truths);
-    qsort(claims, (size_t)n_detections, sizeof *claims, surest_first);
-    for (int i = 0; i < n_detections; i++) {
-        const struct claim *c = &claims[i];
-        for (int k = 0; c->label >= 0 && k < N_THRESHOLDS && c->iou >= threshold(k); k++)
-            if (!(taken[c->label] >> k & 1)) {
-                taken[c->label] |= 1u << k;
-                out[c->detection].hits |= 1u << k;
-            }
+        order[i] = &out[i];
+    qsort(order, (size_t)n_detections, sizeof *order, surest_first);
+    for (int rule = 0; rule < MAP_RULES; rule++) {
+        struct labels l = {.rule = &rules[rule],
+                           .items = t,
+                           .n = n_truths,
+                           .overlaps = ARENA_NEW(&scratch, float, (size_t)n_truths),
+                           .taken = ARENA_NEW(&scratch, unsigned, (size_t)n_truths)};
+        for (int i = 0; i < n_detections; i++)
+            order[i]->hits[rule] = match_one(&l, &d[order[i]->index], w, h);
     }
-    mem_free(claims);
-    mem_free(taken);
+    arena_free(&scratch);
 }
 
-void map_add_image(struct map *m, const struct detection *d, int n_detections, const struct truth *t, int n_truths)
+void map_add_image(struct map *m, float w, float h, const struct detection *d, int n_detections, const struct truth *t,
+                   int n_truths)
 {
     for (int i = 0; i < n_truths; i++) {
         if (t[i].class_id < 0 || t[i].class_id >= m->n_classes)
@@ -109,7 +155,7 @@ void map_add_image(struct map *m, const struct detection *d, int n_detections, c
         m->items[m->n++] = (struct judged){.score = d[i].score, .class_id = d[i].class_id, .image = m->n_images, .index = i};
     }
     if (n_detections > 0 && n_truths > 0)
-        match(d, n_detections, t, n_truths, m->items + first);
+        match(w, h, d, n_detections, t, n_truths, m->items + first);
     m->n_images++;
 }
 
@@ -150,13 +196,14 @@ struct curve {
     size_t n;
 };
 
-static void trace(const struct judged *d, size_t n, long n_labels, int at_threshold, struct curve *c)
+static void trace(const struct judged *d, size_t n, long n_labels, enum map_rule rule, int at_threshold,
+                  struct curve *c)
 {
     long hits = 0;
     c->recall[0] = 0;
     c->precision[0] = 1;
     for (size_t i = 0; i < n; i++) {
-        hits += d[i].hits >> at_threshold & 1;
+        hits += d[i].hits[rule] >> at_threshold & 1;
         c->recall[i + 1] = (double)hits / (double)n_labels;
         c->precision[i + 1] = (double)hits / (double)(i + 1);
     }
@@ -169,24 +216,53 @@ static void add_point(struct curve *c, double recall, double precision)
     c->precision[c->n++] = precision;
 }
 
-/* Precision envelope, then the trapezoid rule over 101 recalls. Without a single detection the class is not found at all. */
+/* The 101 recalls as numpy.linspace makes them: a recall of 29/100 lies below the 29th of them, and that is visible. */
+static double recall_point(int i)
+{
+    return i == N_POINTS - 1 ? 1 : i * 0.01;
+}
+
+static void make_envelope(struct curve *c)
+{
+    for (size_t i = c->n - 1; i-- > 0;)
+        if (c->precision[i] < c->precision[i + 1])
+            c->precision[i] = c->precision[i + 1];
+}
+
+static double trapezoids(const struct curve *c)
+{
+    double area = 0, previous = interpolate(c->recall, c->precision, c->n, 0);
+    for (int i = 1; i < N_POINTS; i++) {
+        double y = interpolate(c->recall, c->precision, c->n, recall_point(i));
+        area += (previous + y) / 2 * (recall_point(i) - recall_point(i - 1));
+        previous = y;
+    }
+    return area;
+}
+
+static double mean_of_steps(const struct curve *c)
+{
+    double sum = 0;
+    size_t at = 1; /* the detections only: no (0,1) */
+    for (int i = 0; i < N_POINTS; i++) {
+        while (at < c->n && c->recall[at] < recall_point(i))
+            at++;
+        sum += at < c->n ? c->precision[at] : 0;
+    }
+    return sum / N_POINTS;
+}
+
+/* Without a single detection the class is not found at all. */
 static double average_precision(struct curve *c, enum map_rule rule)
 {
     if (c->n == 1)
         return 0;
     if (rule == MAP_RULE_STRICT)
         add_point(c, c->recall[c->n - 1], 0);
-    add_point(c, 1, 0);
-    for (size_t i = c->n - 1; i-- > 0;)
-        if (c->precision[i] < c->precision[i + 1])
-            c->precision[i] = c->precision[i + 1];
-    double area = 0, previous = interpolate(c->recall, c->precision, c->n, 0);
-    for (int i = 1; i < N_POINTS; i++) {
-        double y = interpolate(c->recall, c->precision, c->n, i / 100.0);
-        area += (previous + y) / 2 / 100;
-        previous = y;
-    }
-    return area;
+    if (rule != MAP_RULE_COCO)
+        add_point(c, 1, 0);
+    make_envelope(c);
+    return rule == MAP_RULE_COCO ? mean_of_steps(c) : trapezoids(c);
 }
 
 /* Precision and recall at every confidence of the grid. Above the best score precision is 1 and recall 0. */
@@ -226,7 +302,7 @@ static void compute_class(const struct judged *d, size_t n, long n_labels, enum 
     struct curve c = {.recall = ARENA_NEW(a, double, n + 3), .precision = ARENA_NEW(a, double, n + 3)};
     double sum = 0;
     for (int i = 0; i < N_THRESHOLDS; i++) {
-        trace(d, n, n_labels, i, &c);
+        trace(d, n, n_labels, rule, i, &c);
         if (i == 0 && n > 0)
             trace_confidence(d, n, &c, ARENA_NEW(a, double, n), precision, recall);
         double ap = average_precision(&c, rule);

@@ -68,10 +68,14 @@ struct box letterbox_to_net(const struct letterbox *l, struct box b)
                         b.y2 * l->gain_y + top};
 }
 
-struct box letterbox_to_image(const struct letterbox *l, struct box b)
+struct box letterbox_from_net(const struct letterbox *l, struct box b)
 {
     float left = (float)l->left, top = (float)l->top;
-    struct box in_image = {(b.x1 - left) / l->gain_x, (b.y1 - top) / l->gain_y, (b.x2 - left) / l->gain_x,
+    return (struct box){(b.x1 - left) / l->gain_x, (b.y1 - top) / l->gain_y, (b.x2 - left) / l->gain_x,
                            (b.y2 - top) / l->gain_y};
-    return box_clip(in_image, (float)l->image_w, (float)l->image_h);
+}
+
+struct box letterbox_to_image(const struct letterbox *l, struct box b)
+{
+    return box_clip(letterbox_from_net(l, b), (float)l->image_w, (float)l->image_h);
 }

@@ -12,6 +12,8 @@
 #include "core/yaml.h"
 #include "pipeline/loader.h"
 
+#define EVAL_CONFIDENCE 0.001 /* metrics rank nearly everything; people want what is likely */
+
 bool loader_set(struct loader *l, const struct option *o, struct str value, const char *origin, const char *where,
                 struct error *e)
 {
@@ -265,6 +267,8 @@ static void resolve(struct loader *l)
         c->threads = cpu_count();
     if (c->smoke)
         c->epochs = 1;
+    if (!strcmp(c->command, "eval") && !l->origins[option_find(STR_LIT("confidence")) - option_table])
+        c->confidence = EVAL_CONFIDENCE;
     c->given = describe_given(l);
 }
 

@@ -22,13 +22,27 @@ static struct json *dataset_object(const struct job *j)
     return out;
 }
 
-static struct json *metrics_object(const struct job *j, const struct metrics *m)
+static struct json *scores_object(const struct metrics *m)
 {
-    struct json *out = json_new_object(), *classes = json_new_array();
+    struct json *out = json_new_object();
     json_set(out, "map50", json_new_number(m->map50));
     json_set(out, "map50_95", json_new_number(m->map50_95));
     json_set(out, "precision", json_new_number(m->precision));
     json_set(out, "recall", json_new_number(m->recall));
+    return out;
+}
+
+/* By the strict rule, on rectangular input; beside it by the other rules, and on square input. */
+static struct json *metrics_object(const struct job *j, const struct trained *t)
+{
+    const struct metrics *m = &t->best;
+    struct json *out = scores_object(m), *classes = json_new_array();
+    json_set(out, "confidence", json_new_number(m->confidence));
+    json_set(out, "rule", json_new_string("strict"));
+    json_set(out, "input", json_new_string("rectangular"));
+    json_set(out, "classic", scores_object(&t->best_classic));
+    json_set(out, "coco", scores_object(&t->best_coco));
+    json_set(out, "square", scores_object(&t->best_square));
     for (int i = 0; i < m->n_classes && m->per_class; i++) {
         const struct class_metrics *c = &m->per_class[i];
         struct json *row = json_new_object();
@@ -93,7 +107,7 @@ struct json *manifest_build(const struct job *j, const struct trained *t)
     json_set(out, "recipe", config_recipe_json(j->config, j->weights.sha256, TRAIN_ENGINE));
     json_set(out, "recipe_checksum", json_new_string(j->version.recipe_checksum));
     if (t) {
-        json_set(out, "metrics", metrics_object(j, &t->best));
+        json_set(out, "metrics", metrics_object(j, t));
         json_set(out, "training", training_object(j, t));
     }
     json_set(out, "source", source_object(j->host));

@@ -108,9 +108,11 @@ bool stage_train(struct job *j, struct trained *out, struct error *e)
         .rows = r.rows,
         .n_rows = r.n_rows,
         .best_epoch = r.best_epoch,
-        .best = r.best,
+        .best = r.best[MAP_RULE_STRICT],
         .last = r.last,
-        .best_strict = r.best_strict,
+        .best_classic = r.best[MAP_RULE_CLASSIC],
+        .best_coco = r.best[MAP_RULE_COCO],
+        .best_square = r.best_square,
         .seconds = r.seconds,
         .images_per_second = (double)r.images_per_second,
         .kernels = k->name,
@@ -127,8 +129,9 @@ bool stage_evaluate(struct job *j, struct trained *t, struct error *e)
     log_info(
         "best epoch %d: mAP50 %.4f, mAP50-95 %.4f; last epoch %d: mAP50 %.4f, mAP50-95 %.4f; the best is what counts",
         t->best_epoch, t->best.map50, t->best.map50_95, t->n_rows, t->last.map50, t->last.map50_95);
-    log_info("by the strict rule for average precision: mAP50 %.4f, mAP50-95 %.4f", t->best_strict.map50,
-             t->best_strict.map50_95);
+    log_info("the same by the classic rule of YOLOv8 8.3: mAP50 %.4f, mAP50-95 %.4f; on square input, as model.onnx takes it: "
+             "mAP50 %.4f, mAP50-95 %.4f",
+             t->best_classic.map50, t->best_classic.map50_95, t->best_square.map50, t->best_square.map50_95);
     (void)j;
     return true;
 }
@@ -270,7 +273,7 @@ bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, 
     return true;
 }
 
-bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, struct error *e)
+bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP_RULES], struct error *e)
 {
     const struct dataset *d = &j->dataset;
     bool same = d->n_classes == m->n_classes;
@@ -280,9 +283,15 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, s
         return fail(e, ERR_DATA, "the model's classes are not the dataset's (%d and %d): it cannot be measured on it",
                     m->n_classes, d->n_classes);
     struct cache images;
-    if (!cache_open(&images, d, PART_VAL, CACHE_RECT, m->image_size, (size_t)512 << 20, j->pool, e))
+    enum cache_kind kind = j->config->square ? CACHE_SQUARE : CACHE_RECT;
+    if (!cache_open(&images, d, PART_VAL, kind, m->image_size, (size_t)512 << 20, j->pool, e))
         return false;
-    bool ok = evaluate(m->predictor, m->model->params.data, &images, j->arena, out, NULL);
+    struct nms_options o = EVALUATE_NMS;
+    o.min_score = (float)j->config->confidence;
+    o.max_iou = (float)j->config->iou;
+    o.max_detections = j->config->max_detections;
+    m->predictor->is_cancelled = stop_requested;
+    bool ok = evaluate(m->predictor, m->model->params.data, &images, &o, j->arena, out);
     cache_close(&images);
     return ok || fail(e, ERR_STOPPED, "stopped while measuring");
 }
@@ -290,7 +299,7 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, s
 bool stage_predict(const struct loaded *m, const char *const *paths, int n, const struct predict_options *o,
                    struct answer *out, struct error *e)
 {
-    m->predictor->d.net.is_cancelled = stop_requested;
+    m->predictor->is_cancelled = stop_requested;
     return find_in_files(m->predictor, paths, n, o, out) || fail(e, ERR_STOPPED, "predict: stopped by a signal");
 }
 

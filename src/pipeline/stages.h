@@ -14,8 +14,8 @@ struct trained {
     struct model *model;
     struct epoch_row *rows;     /* one per epoch, over all jobs of this version */
     int n_rows, best_epoch;     /* 1-based; 0 = none */
-    struct metrics best, last;  /* on the held-back images; `best` belongs to what is published */
-    struct metrics best_strict; /* the same by the strict rule for average precision */
+    struct metrics best, last;  /* on the held-back images by the strict rule; `best` belongs to what is published */
+    struct metrics best_classic, best_coco, best_square; /* by the other rules; on square input */
     const struct kernels *engine_kernels;
     double seconds; /* training time over all jobs */
     double images_per_second;
@@ -49,7 +49,8 @@ struct loaded {
 MUST_CHECK bool model_place(struct job *j, const char *what, const char **path, struct error *e);
 /* Plans for `batch` images at a time. */
 MUST_CHECK bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, struct error *e);
-MUST_CHECK bool stage_measure(struct job *j, const struct loaded *m, struct metrics *out, struct error *e);
+/* On the held-back images, with --confidence, --iou, --max-detections and --square. */
+MUST_CHECK bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP_RULES], struct error *e);
 
 struct predict_options {
     double confidence, iou;

@@ -32,6 +32,29 @@ bool facts_other_dataset(const struct report *r)
     return a[0] && b[0] && strcmp(a, b) != 0;
 }
 
+bool facts_measured(const struct report *r, struct str_buf *out)
+{
+    static const struct {
+        const char *key, *words;
+    } others[] = {{"classic", "by the classic rule of YOLOv8 8.3"},
+                  {"coco", "by COCO's tool"},
+                  {"square", "strict on square input, as model.onnx takes it"}};
+    const struct json *m = json_get(r->manifest, "metrics");
+    if (!fact_string(m, "rule")[0])
+        return false;
+    str_buf_printf(out, "Measured by the strict rule on rectangular input; precision and recall at confidence %.3f. mAP50 and "
+                        "mAP50-95",
+                   fact_number(m, "confidence"));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char map50[FACT_TEXT], map50_95[FACT_TEXT];
+        fact_score(fact_number(json_get(m, others[i].key), "map50"), map50);
+        fact_score(fact_number(json_get(m, others[i].key), "map50_95"), map50_95);
+        str_buf_printf(out, "%s %s: %s and %s", i ? ";" : "", others[i].words, map50, map50_95);
+    }
+    str_buf_addc(out, '.');
+    return true;
+}
+
 double facts_class_map50(const struct json *manifest, const char *name)
 {
     const struct json *list = json_get(json_get(manifest, "metrics"), "per_class");

@@ -24,6 +24,8 @@ void facts_metrics(const struct report *r, struct metric_fact m[FACT_METRICS]);
 const struct json *facts_previous(const struct report *r);
 /* True when both manifests name a dataset and they differ: then the two figures come from different photos. */
 bool facts_other_dataset(const struct report *r);
+/* How the four figures were taken and what other rules give (plain text); false, and nothing, when the manifest does not say. */
+bool facts_measured(const struct report *r, struct str_buf *out);
 /* mAP50 of a class in a manifest by name; NAN when absent. */
 double facts_class_map50(const struct json *manifest, const char *name);
 

@@ -89,6 +89,8 @@ static void add_tiles(const struct report *r, struct str_buf *out)
         }
         str_buf_adds(out, "</div></div>\n");
     }
+    str_buf_adds(out, "</div>\n<div class=\"note\" style=\"margin-top:10px\">");
+    facts_measured(r, out);
     str_buf_adds(out, "</div>\n");
     if (facts_other_dataset(r))
         str_buf_adds(out, "<p class=\"note\" style=\"margin-top:10px\">The previous model was measured on another "

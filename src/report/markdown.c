@@ -106,6 +106,8 @@ static void add_metrics(const struct report *r, struct str_buf *out)
         str_buf_adds(out, " |\n");
     }
     str_buf_addc(out, '\n');
+    if (facts_measured(r, out))
+        str_buf_adds(out, "\n\n");
     if (facts_other_dataset(r))
         str_buf_adds(out, "The previous model was measured on another state of the dataset.\n\n");
 }

@@ -1,17 +1,17 @@
 #include "train/evaluate.h"
 
-static const struct nms_options FOR_METRICS = {
+const struct nms_options EVALUATE_NMS = {
     .min_score = 0.001f, .max_iou = 0.7f, .multi_label = true, .max_candidates = 30000, .max_detections = 300};
 
 static void add_image(struct map *map, const struct cache *images, int i, struct detection *found, int n_found)
 {
     for (int j = 0; j < n_found; j++)
-        found[j].box = letterbox_to_image(&images->fits[i], found[j].box);
+        found[j].box = letterbox_from_net(&images->fits[i], found[j].box);
     const struct sample *s = images->samples[i];
     struct truth *truths = mem_alloc(mem_mul((size_t)s->n_labels + 1, sizeof *truths));
     for (int j = 0; j < s->n_labels; j++)
         truths[j] = (struct truth){box_of_label(s->labels[j], (float)s->w, (float)s->h), s->labels[j].class_id};
-    map_add_image(map, found, n_found, truths, s->n_labels);
+    map_add_image(map, (float)s->w, (float)s->h, found, n_found, truths, s->n_labels);
     mem_free(truths);
 }
 
@@ -26,8 +26,8 @@ static int run_length(const struct cache *images, int first, int batch)
     return n;
 }
 
-bool evaluate(struct predictor *p, const real *weights, const struct cache *images, struct arena *a,
-              struct metrics *classic, struct metrics *strict)
+bool evaluate(struct predictor *p, const real *weights, const struct cache *images, const struct nms_options *o,
+              struct arena *a, struct metrics out[MAP_RULES])
 {
     struct arena work = {0};
     size_t batch = (size_t)p->batch;
@@ -36,7 +36,7 @@ bool evaluate(struct predictor *p, const real *weights, const struct cache *imag
     const uint8_t **pixels = ARENA_NEW(&work, const uint8_t *, batch);
     int *n_found = ARENA_NEW(&work, int, batch);
     for (size_t i = 0; i < batch; i++)
-        found[i] = ARENA_NEW(&work, struct detection, (size_t)FOR_METRICS.max_detections);
+        found[i] = ARENA_NEW(&work, struct detection, (size_t)o->max_detections);
 
     predictor_use_weights(p, weights);
     bool is_whole = true;
@@ -47,13 +47,12 @@ bool evaluate(struct predictor *p, const real *weights, const struct cache *imag
         bool failed = false; /* a vanished file was reported by the cache's own check at the start: it counts as grey */
         for (int i = 0; i < n; i++)
             pixels[i] = cache_get(images, first + i, &scratch[i], &failed)->px;
-        is_whole = predictor_run(p, pixels, n, &FOR_METRICS, found, n_found);
+        is_whole = predictor_run(p, pixels, n, o, found, n_found);
         for (int i = 0; i < n && is_whole; i++)
             add_image(map, images, first + i, found[i], n_found[i]);
     }
-    map_compute(map, MAP_RULE_CLASSIC, a, classic);
-    if (strict)
-        map_compute(map, MAP_RULE_STRICT, a, strict);
+    for (int rule = 0; rule < MAP_RULES; rule++)
+        map_compute(map, (enum map_rule)rule, a, &out[rule]);
     map_close(map);
     for (size_t i = 0; i < batch; i++)
         image_free(&scratch[i]);

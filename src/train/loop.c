@@ -39,7 +39,6 @@ struct trainer {
     struct train_state s;
     struct progress progress;
     double last_saved, job_started, seconds_before;
-    struct metrics best, last, best_strict;
 };
 
 static void choose_optimizer(struct trainer *t)
@@ -249,7 +248,12 @@ static bool run_batches(struct trainer *t, enum train_end *end, struct error *e)
     return true;
 }
 
-static void close_epoch(struct trainer *t)
+static bool measure(struct trainer *t, const real *weights, struct arena *a, struct metrics out[MAP_RULES])
+{
+    return evaluate(&t->predictor, weights, &t->val_images, &EVALUATE_NMS, a, out);
+}
+
+static void close_epoch(struct trainer *t, const struct metrics *m)
 {
     struct train_state *s = &t->s;
     float batches = (float)t->schedule.batches_per_epoch;
@@ -261,16 +265,16 @@ static void close_epoch(struct trainer *t)
         .dfl_loss = (float)s->loss_sums[2] / batches,
         .learning_rate = (float)schedule_at(&t->schedule, s->epoch, s->iteration).lr,
         .has_metrics = true,
-        .map50 = (float)t->last.map50,
-        .map50_95 = (float)t->last.map50_95,
-        .precision = (float)t->last.precision,
-        .recall = (float)t->last.recall,
+        .map50 = (float)m->map50,
+        .map50_95 = (float)m->map50_95,
+        .precision = (float)m->precision,
+        .recall = (float)m->recall,
         .seconds = s->epoch_seconds,
         .images_per_second = (float)(t->train_images.n / (s->epoch_seconds + 1e-9)),
     };
-    bool is_best = evaluate_fitness(&t->last) >= s->best_fitness;
+    bool is_best = evaluate_fitness(m) >= s->best_fitness;
     if (is_best) {
-        s->best_fitness = evaluate_fitness(&t->last);
+        s->best_fitness = evaluate_fitness(m);
         s->best_epoch = s->epoch + 1;
         memcpy(s->best, t->m->params.ema, t->m->params.n_total * sizeof(real));
     }
@@ -297,9 +301,10 @@ static bool run_epochs(struct trainer *t, enum train_end *end, struct error *e)
         if (*end != TRAIN_DONE)
             return true;
         struct arena rows = {0};
-        bool whole = evaluate(&t->predictor, t->m->params.ema, &t->val_images, &rows, &t->last, NULL);
+        struct metrics by_rule[MAP_RULES];
+        bool whole = measure(t, t->m->params.ema, &rows, by_rule);
         if (whole)
-            close_epoch(t);
+            close_epoch(t, &by_rule[MAP_RULE_STRICT]);
         arena_free(&rows);
         *end = why_stop(t);
         if (*end != TRAIN_DONE && (!whole || t->s.epoch < t->o->epochs))
@@ -330,11 +335,21 @@ static float median_speed(const struct train_state *s)
     return median;
 }
 
-/* The figures of the result are measured afresh on the weights that it hands out. */
-static bool measure_result(struct trainer *t, struct arena *a, struct train_result *out)
+/* The figures of the result are measured afresh on the weights that it hands out. *is_whole is false after a stop. */
+static bool measure_result(struct trainer *t, const struct dataset *d, struct arena *a, struct train_result *out,
+                           bool *is_whole, struct error *e)
 {
-    return evaluate(&t->predictor, t->s.best, &t->val_images, a, &out->best, &out->best_strict) &&
-           evaluate(&t->predictor, t->m->params.ema, &t->val_images, a, &out->last, NULL);
+    struct metrics by_rule[MAP_RULES];
+    *is_whole = measure(t, t->s.best, a, out->best) && measure(t, t->m->params.ema, a, by_rule);
+    if (!*is_whole)
+        return true;
+    out->last = by_rule[MAP_RULE_STRICT];
+    cache_close(&t->val_images); /* first, so that both never take memory at once */
+    if (!cache_open(&t->val_images, d, PART_VAL, CACHE_SQUARE, t->o->image_size, cache_bound(t->o), t->pool, e))
+        return false;
+    *is_whole = measure(t, t->s.best, a, by_rule);
+    out->best_square = by_rule[MAP_RULE_STRICT];
+    return true;
 }
 
 static void close_trainer(struct trainer *t)
@@ -384,10 +399,12 @@ bool train_run(const struct train_options *o, const struct dataset *d, struct mo
     if (!ok)
         goto done;
     bool is_finished = out->end == TRAIN_DONE || out->end == TRAIN_PATIENCE;
-    if (is_finished && !measure_result(&t, a, out)) {
-        is_finished = false;
-        out->end = TRAIN_STOPPED;
+    if (is_finished && !measure_result(&t, d, a, out, &is_finished, e)) {
+        ok = false;
+        goto done;
     }
+    if (!is_finished && (out->end == TRAIN_DONE || out->end == TRAIN_PATIENCE))
+        out->end = TRAIN_STOPPED;
     if (!is_finished)
         ok = save(&t, e);
     out->best_weights = t.s.best;

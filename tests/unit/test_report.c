@@ -16,7 +16,8 @@ static const char manifest_text[] =
     "\"dataset\":{\"checksum\":\"aa\",\"files\":9,\"images\":1200,\"boxes\":345,"
     "\"classes\":[\"<script>alert(1)</script>\",\"a|b`c\",\"::error::boo\\n# head\"],\"train\":1000,\"val\":200},"
     "\"recipe\":{\"image-size\":320,\"optimizer\":\"\\\"><img src=x>\"},"
-    "\"metrics\":{\"map50\":0.843,\"map50_95\":0.5,\"precision\":null,\"recall\":0.75,\"per_class\":["
+    "\"metrics\":{\"map50\":0.843,\"map50_95\":0.5,\"precision\":null,\"recall\":0.75,\"rule\":\"strict\",\"confidence\":0.25,"
+    "\"classic\":{\"map50\":0.851,\"map50_95\":0.52},\"square\":{\"map50\":0.83,\"map50_95\":null},\"per_class\":["
     "{\"name\":\"<script>alert(1)</script>\",\"map50\":0.9,\"map50_95\":0.6,\"boxes\":12},"
     "{\"name\":\"a|b`c\",\"map50\":0.8,\"map50_95\":0.4,\"boxes\":8},"
     "{\"name\":\"::error::boo\\n# head\",\"map50\":null,\"map50_95\":null,\"boxes\":0}]},"
@@ -88,6 +89,8 @@ static void markdown_tells_the_outcome(void **state)
     assert_true(has(&out, "retrain: published"));
     assert_true(has(&out, "| Version | `3f9ac1d27b04-5be1c0aa` |"));
     assert_true(has(&out, "| mAP50 | **0.843** | 0.812 | \u25B2 +0.031 |"));
+    assert_true(has(&out, "at confidence 0.250. mAP50 and mAP50-95 by the classic rule of YOLOv8 8.3: 0.851 and 0.520;"));
+    assert_true(has(&out, "as model.onnx takes it: 0.830 and \u2013."));
     assert_true(has(&out, "| mAP50-95 | **0.500** | 0.500 | \u00B10.000 |"));
     assert_true(has(&out, "| Precision | **\u2013** | 0.700 | \u2013 |"));
     assert_true(has(&out, "| Recall | **0.750** | 0.800 | \u25BC \u22120.050 |"));
