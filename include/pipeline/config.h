@@ -43,6 +43,7 @@ struct config {
 
     double min_map50, max_map50_drop;
     const char *formats; /* "onnx,safetensors": chosen words in the table's order */
+    bool onnx_dynamic_batch;
     int keep_versions;
 
     const char *log_format, *output_json, *config;

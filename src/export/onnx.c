@@ -39,12 +39,13 @@ static void add_metadata(struct str_buf *b, const struct spec *spec, const struc
     if (*o->version)
         add_entry(b, "version", o->version);
     add_entry(b, "license", "as the training data and its owner say");
-    add_entry(b, "docs", "retrain: docs/detector.md");
+    add_entry(b, "docs", "retrain: docs/models.md");
     add_entry(b, "stride", "32");
     add_entry(b, "task", "detect");
     add_entry(b, "batch", "1");
     add_entry(b, "imgsz", arena_printf(a, "[%d, %d]", o->image_size, o->image_size));
     add_entry(b, "names", names_text(spec, o, a));
+    /* Never 'dynamic': to the reference that frees height and width too, and it would send pictures of their own shape. */
     add_entry(b, "args",
               arena_printf(a, "{'batch': 1, 'half': False, 'dynamic': False, 'simplify': True, 'opset': %d, 'nms': False}", GRAPH_OPSET));
     add_entry(b, "channels", "3");
@@ -66,10 +67,11 @@ bool onnx_write(const char *path, const struct spec *spec, const struct param_se
     struct arena a = {0};
     struct graph g = {.arena = &a, .nodes = PB_MESSAGE, .initialisers = PB_MESSAGE};
     struct str_buf metadata = PB_MESSAGE;
-    bool is_finite = onnx_net_add(&g, spec, p, weights, o->image_size);
+    int batch = o->dynamic_batch ? GRAPH_ANY_BATCH : 1;
+    bool is_finite = onnx_net_add(&g, spec, p, weights, o->image_size, batch);
     add_metadata(&metadata, spec, o, &a);
-    struct graph_value in = {"images", 4, {1, 3, o->image_size, o->image_size}};
-    struct graph_value out = {"output0", 3, {1, 4 + spec->n_classes, spec_anchors(o->image_size, o->image_size)}};
+    struct graph_value in = {"images", 4, {batch, 3, o->image_size, o->image_size}};
+    struct graph_value out = {"output0", 3, {batch, 4 + spec->n_classes, spec_anchors(o->image_size, o->image_size)}};
     struct str_buf model = graph_finish(&g, "retrain", &in, &out, &metadata);
 
     bool ok = (is_finite || fail(e, ERR_DIVERGED, "the folded weights are not finite: nothing was written to %s", path)) &&

@@ -10,7 +10,7 @@ enum { GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_INITIALISER = 5, GRAPH_INPUT = 11, 
 enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP = 4, NODE_ATTRIBUTE = 5 };
 enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_I = 3, ATTRIBUTE_S = 4, ATTRIBUTE_INTS = 8, ATTRIBUTE_TYPE = 20 };
 enum { TENSOR_DIMS = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8, TENSOR_RAW = 9 };
-enum { VALUE_NAME = 1, VALUE_TYPE = 2, TYPE_TENSOR = 1, TENSOR_TYPE_ELEM = 1, TENSOR_TYPE_SHAPE = 2, SHAPE_DIM = 1, DIM_VALUE = 1 };
+enum { VALUE_NAME = 1, VALUE_TYPE = 2, TYPE_TENSOR = 1, TENSOR_TYPE_ELEM = 1, TENSOR_TYPE_SHAPE = 2, SHAPE_DIM = 1, DIM_VALUE = 1, DIM_PARAM = 2 };
 
 const char *graph_add(struct graph *g, struct graph_node node)
 {
@@ -96,7 +96,10 @@ static void add_value(struct str_buf *graph, int field, const struct graph_value
     struct str_buf shape = PB_MESSAGE, tensor = PB_MESSAGE, type = PB_MESSAGE, value = PB_MESSAGE;
     for (int d = 0; d < v->n_dims; d++) {
         struct str_buf dim = PB_MESSAGE;
-        pb_int(&dim, DIM_VALUE, v->dims[d]);
+        if (d == 0 && v->dims[d] == GRAPH_ANY_BATCH)
+            pb_text(&dim, DIM_PARAM, "batch");
+        else
+            pb_int(&dim, DIM_VALUE, v->dims[d]);
         pb_message(&shape, SHAPE_DIM, &dim);
     }
     pb_int(&tensor, TENSOR_TYPE_ELEM, TYPE_FLOAT);

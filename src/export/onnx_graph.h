@@ -12,6 +12,9 @@
 #define GRAPH_OPSET 13 /* Split and Softmax as today; the newest that OpenCV 4.6 (Debian 12, Ubuntu 22.04) was seen to read */
 #define GRAPH_IR 8     /* newer ones are refused by older runtimes */
 
+/* As a dimension of the input and the output: any number, named "batch". As a number of Reshape: what the input has. */
+#define GRAPH_ANY_BATCH 0
+
 struct graph {
     struct arena *arena;
     struct str_buf nodes, initialisers;

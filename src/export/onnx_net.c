@@ -13,7 +13,7 @@ struct walk {
     const struct spec *spec;
     const struct param_set *params;
     const real *weights;
-    int image_size;
+    int image_size, batch;
     const char *out[SPEC_LAYERS]; /* value names */
     bool is_finite;
 };
@@ -164,12 +164,13 @@ static const char *head_node(struct walk *w, const char *op, const char *name, c
     return graph_add(w->g, (struct graph_node){.op = op, .name = arena_printf(w->a, "/model.%d/%s", DETECT, name), .in = {a, b}});
 }
 
-/* All levels of one branch as [1,channels,anchors]. `first` numbers the nodes as torch does: Reshape, Reshape_1, ... */
+/* All levels of one branch as [batch,channels,anchors]. `first` numbers the nodes as torch does: Reshape, Reshape_1, ... */
 static const char *flatten(struct walk *w, const char *which, int channels, int first)
 {
-    const char *shape = graph_ints(w->g, arena_printf(w->a, "model.%d.%s.shape", DETECT, which), 3, (int64_t[]){1, channels, -1});
     const char *flat[SPEC_LEVELS];
     for (int l = 0; l < SPEC_LEVELS; l++) {
+        int64_t side = w->image_size / w->spec->level_strides[l], dims[] = {w->batch, channels, side * side};
+        const char *shape = graph_ints(w->g, arena_printf(w->a, "model.%d.%s.%d.shape", DETECT, which, l), 3, dims);
         int number = first * SPEC_LEVELS + l;
         const char *name = number ? arena_printf(w->a, "Reshape_%d", number) : "Reshape";
         flat[l] = head_node(w, "Reshape", name, branch(w, which, l), shape);
@@ -183,8 +184,8 @@ static const char *distances(struct walk *w, const char *box, int anchors)
     float bins[SPEC_REG_MAX];
     for (int i = 0; i < SPEC_REG_MAX; i++)
         bins[i] = (float)i;
-    const char *split = graph_ints(w->g, "model.22.dfl.split", 4, (int64_t[]){1, 4, SPEC_REG_MAX, anchors});
-    const char *merge = graph_ints(w->g, "model.22.dfl.merge", 3, (int64_t[]){1, 4, anchors});
+    const char *split = graph_ints(w->g, "model.22.dfl.split", 4, (int64_t[]){w->batch, 4, SPEC_REG_MAX, anchors});
+    const char *merge = graph_ints(w->g, "model.22.dfl.merge", 3, (int64_t[]){w->batch, 4, anchors});
     const char *weight = graph_floats(w->g, "model.22.dfl.conv.weight", 4, (int64_t[]){1, SPEC_REG_MAX, 1, 1}, bins);
     const char *x = head_node(w, "Reshape", "dfl/Reshape", box, split);
     struct graph_node transpose = {.op = "Transpose", .name = "/model.22/dfl/Transpose", .in = {x}};
@@ -267,10 +268,12 @@ static void add_layer(struct walk *w, int index)
     }
 }
 
-bool onnx_net_add(struct graph *g, const struct spec *spec, const struct param_set *p, const real *weights, int image_size)
+bool onnx_net_add(struct graph *g, const struct spec *spec, const struct param_set *p, const real *weights, int image_size,
+                  int batch)
 {
     struct walk w = {
-        .g = g, .a = g->arena, .spec = spec, .params = p, .weights = weights, .image_size = image_size, .is_finite = true};
+        .g = g, .a = g->arena, .spec = spec, .params = p, .weights = weights, .image_size = image_size, .batch = batch,
+        .is_finite = true};
     for (int i = 0; i < SPEC_LAYERS; i++)
         add_layer(&w, i);
     return w.is_finite;

@@ -6,7 +6,8 @@
 #include "export/onnx_graph.h"
 #include "nn/param.h"
 
-/* weights as in onnx_write. False when a folded weight is not finite. */
-bool onnx_net_add(struct graph *g, const struct spec *spec, const struct param_set *p, const real *weights, int image_size);
+/* weights as in onnx_write; batch: 1 or GRAPH_ANY_BATCH. False when a folded weight is not finite. */
+bool onnx_net_add(struct graph *g, const struct spec *spec, const struct param_set *p, const real *weights, int image_size,
+                  int batch);
 
 #endif

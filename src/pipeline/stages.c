@@ -143,6 +143,7 @@ bool stage_export(struct job *j, const struct trained *t, const char *dir, struc
     if (j->config->want_onnx) {
         const char *path = fs_join(j->arena, dir, "model.onnx");
         struct onnx_options o = {.image_size = m->image_size,
+                                 .dynamic_batch = j->config->onnx_dynamic_batch,
                                  .class_names = m->class_names,
                                  .version = j->version.name,
                                  .dataset_checksum = j->manifest.checksum,

@@ -26,6 +26,11 @@ def outputs(work, name="out.json"):
         return json.load(f)
 
 
+def read_bytes(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
 def test_publish_and_skip():
     work = make_workspace()
     r = tap.run("run", *SMALL, "--output-json", "out.json", cwd=work, timeout=300)
@@ -56,11 +61,14 @@ def test_same_bytes():
     work = make_workspace()
     sums = {}
     for threads in (1, 2, 3):
-        r = train(work, "t%d" % threads, "--threads", threads)
+        r = train(work, "t%d" % threads, "--threads", threads, "--onnx-dynamic-batch", "true" if threads == 3 else "false")
         if r.returncode:
             tap.diag(r.stderr)
         sums[threads] = digest(os.path.join(work, "t%d" % threads, "model.safetensors"))
     tap.ok(len(set(sums.values())) == 1, "1, 2 and 3 threads give the same bytes", sums)
+    # TensorShapeProto.Dimension.dim_param, of the input and of the output
+    n_dynamic = [read_bytes(os.path.join(work, "t%d" % n, "model.onnx")).count(b"\x12\x05batch") for n in sums]
+    tap.equal(n_dynamic, [0, 0, 2], "the ONNX file takes any batch where onnx-dynamic-batch says so, and only there")
     r = train(work, "seed", "--seed", "1")
     tap.ok(digest(os.path.join(work, "seed", "model.safetensors")) != sums[1], "another seed gives another model")
 

@@ -105,6 +105,7 @@ static void only_marked_options_count(void **state)
         {"min-map50", "0.5"},
         {"max-map50-drop", "0.5"},
         {"formats", "onnx"},
+        {"onnx-dynamic-batch", "true"},
         {"keep-versions", "3"},
         {"log-format", "json"},
         {"output-json", "x"},

@@ -1,4 +1,5 @@
 """The program's side of the model-format tests: models with random weights, and what the engine answers itself."""
+import array
 import os
 import subprocess
 import tempfile
@@ -17,15 +18,26 @@ def build():
 
 
 def write_model(folder, scale, size, seed, names):
-    """model.onnx and model.safetensors in the folder."""
+    """model.onnx, dynamic.onnx and model.safetensors in the folder."""
     subprocess.run([os.path.join(ROOT, TOOLS, "write_model"), scale, str(size), str(seed), folder, *names], check=True)
 
 
-def raw_output(model, image, anchors):
-    """image [S,S,3] uint8 -> [4+classes,anchors], from model.safetensors."""
-    import numpy as np  # not every user of this file has it
+def anchors(size):
+    return sum((size // stride) ** 2 for stride in (8, 16, 32))
+
+
+def read_floats(path):
+    values = array.array("f")
+    with open(path, "rb") as f:
+        values.frombytes(f.read())
+    return values
+
+
+def raw_output(model, picture):
+    """picture: size*size*3 bytes RGB of the model's size -> the engine's output0, flat: [4+classes][anchors] floats."""
     with tempfile.TemporaryDirectory(prefix="retrain-raw-") as folder:
         paths = [os.path.join(folder, "image.rgb"), os.path.join(folder, "out.f32")]
-        np.ascontiguousarray(image).tofile(paths[0])
+        with open(paths[0], "wb") as f:
+            f.write(picture)
         subprocess.run([os.path.join(ROOT, TOOLS, "raw_output"), model, *paths], check=True)
-        return np.fromfile(paths[1], "<f4").reshape(-1, anchors)
+        return read_floats(paths[1])

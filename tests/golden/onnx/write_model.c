@@ -1,4 +1,5 @@
-/* Writes a detector with random weights and lively BatchNorm statistics as DIR/model.onnx and DIR/model.safetensors:
+/* Writes a detector with random weights and lively BatchNorm statistics as DIR/model.onnx, DIR/dynamic.onnx (the same for any
+ * batch) and DIR/model.safetensors:
  *     write_model SCALE IMAGE_SIZE SEED DIR CLASS_NAME... */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,10 @@ int main(int argc, char **argv)
         struct onnx_options o = {
             .image_size = size, .class_names = names, .version = "0123456789ab-01234567", .dataset_checksum = "feed", .date = ""};
         struct model_file_info info = {.version = o.version, .dataset_checksum = o.dataset_checksum};
+        struct onnx_options dynamic = o;
+        dynamic.dynamic_batch = true;
         ok = fs_mkdirs(argv[4], &e) && onnx_write(fs_join(&a, argv[4], "model.onnx"), &spec, &m.params, m.params.data, &o, &e) &&
+             onnx_write(fs_join(&a, argv[4], "dynamic.onnx"), &spec, &m.params, m.params.data, &dynamic, &e) &&
              model_save(fs_join(&a, argv[4], "model.safetensors"), &m, m.params.data, &info, &e);
     }
     if (!ok)
