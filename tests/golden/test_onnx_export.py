@@ -38,6 +38,7 @@ BOX_PX, SCORE = 1e-3, 1e-4
 def session(path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # on a busy machine that waits for nothing
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

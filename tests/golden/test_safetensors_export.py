@@ -88,7 +88,7 @@ def check_old_file(folder):
     text = json.dumps(kept).encode()
     with open(old, "wb") as f:
         f.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
-    one, other = (tap.run("predict", p, PHOTO, "--min-score", "0.1") for p in (path, old))
+    one, other = (tap.run("predict", p, PHOTO, "--confidence", "0.1") for p in (path, old))
     tap.ok(one.returncode == 0 and json.loads(one.stdout)["detections"] and one.stdout == other.stdout,
            "a file without counters and bins gives the same boxes", one.stderr + other.stderr)
 
