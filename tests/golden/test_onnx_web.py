@@ -55,7 +55,7 @@ def test_web():
     for scale in "nsm":
         with tempfile.TemporaryDirectory(prefix="retrain-web-") as folder:
             engine.write_model(folder, scale, SIZE, 11, ["finger", "thumb", "marker"])
-            want = [engine.raw_output(os.path.join(folder, "model.safetensors"), p) for p in pictures]
+            want = [engine.raw_floats(os.path.join(folder, "model.safetensors"), p) for p in pictures]
             one, said = run_web(os.path.join(folder, "model.onnx"), pictures[:1], folder)
             title = "%s in ONNX Runtime Web %s, node %s: " % (scale, said["version"], said["node"])
             tap.equal((said["inputs"], said["outputs"], said["shape"]), (["images"], ["output0"], [1, 4 + CLASSES, ANCHORS]),

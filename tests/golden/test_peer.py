@@ -87,7 +87,7 @@ def check_output(title, folder, model, box_of):
     with torch.no_grad():
         answer = model.eval()(torch.from_numpy(box_of.input))
     want = (answer[0] if isinstance(answer, (tuple, list)) else answer)[0].numpy()
-    ours = np.array(engine.raw_output(os.path.join(folder, "model.safetensors"), box_of.px.tobytes())).reshape(want.shape)
+    ours = engine.raw_output(os.path.join(folder, "model.safetensors"), box_of.px, engine.anchors(SIZE))
     spread = ours[4:].max() - ours[4:].min()
     tap.ok(spread > 0.05 and ours[:4].std() > 1, title + "the answers vary, so that comparing them means something", spread)
     check_close(ours, want, title + "the engine and the reference on a photo of the sample dataset")
@@ -122,8 +122,8 @@ def choose_photos(folder, photos):
     chosen = []
     for path in photos:
         box_of = photo.Letterbox(cv2.imread(path)[:, :, ::-1], SIZE)
-        output = np.array(engine.raw_output(os.path.join(folder, "model.safetensors"), box_of.px.tobytes()))
-        kept, is_close = photo.suppress(output.reshape(4 + len(NAMES), -1), CONFIDENCE)
+        output = engine.raw_output(os.path.join(folder, "model.safetensors"), box_of.px, engine.anchors(SIZE))
+        kept, is_close = photo.suppress(output, CONFIDENCE)
         if kept and not is_close:
             chosen.append(path)
     return chosen

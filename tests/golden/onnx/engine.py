@@ -33,7 +33,7 @@ def read_floats(path):
     return values
 
 
-def raw_output(model, picture):
+def raw_floats(model, picture):
     """picture: size*size*3 bytes RGB of the model's size -> the engine's output0, flat: [4+classes][anchors] floats."""
     with tempfile.TemporaryDirectory(prefix="retrain-raw-") as folder:
         paths = [os.path.join(folder, "image.rgb"), os.path.join(folder, "out.f32")]
@@ -41,3 +41,9 @@ def raw_output(model, picture):
             f.write(picture)
         subprocess.run([os.path.join(ROOT, TOOLS, "raw_output"), model, *paths], check=True)
         return read_floats(paths[1])
+
+
+def raw_output(model, image, n_anchors):
+    """image [S,S,3] uint8 -> [4+classes,anchors], for those who have NumPy."""
+    import numpy as np
+    return np.array(raw_floats(model, np.ascontiguousarray(image).tobytes())).reshape(-1, n_anchors)
