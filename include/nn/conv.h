@@ -54,12 +54,9 @@ void conv_forward(const struct kernels *k, const struct conv *c, const struct vi
 void conv_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
                      const struct view *dx, bool is_added, int chunk, real *scratch);
 
-/* dL/dw of a run of images: begin, one call an image, end, which leaves it in partial (conv_partial elements). The scratch
- * must stay untouched between. */
-void conv_weight_grad_begin(const struct conv *c, real *partial, real *scratch);
-void conv_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x, const struct view *dy,
-                            real *partial, real *scratch);
-void conv_weight_grad_end(const struct kernels *k, const struct conv *c, real *partial, real *scratch);
+/* dL/dw of images [first, end), packed: overwrites partial (conv_partial elements). */
+void conv_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
+                      int first, int end, real *partial, real *scratch);
 /* dw[co][ci][k][k] += the packed gradient of one block of outputs. */
 void conv_unpack_grad(const struct conv *c, const real *partial, int out_block, real *dw);
 

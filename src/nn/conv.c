@@ -142,24 +142,16 @@ void conv_input_grad(const struct kernels *k, const struct conv *c, const struct
         direct_input_grad(k, c, dy, packed, dx, is_added, chunk);
 }
 
-void conv_weight_grad_begin(const struct conv *c, real *partial, real *scratch)
+void conv_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
+                      int first, int end, real *partial, real *scratch)
 {
+    if (c->is_winograd) {
+        winograd_weight_grad(k, c, x, dy, first, end, partial, scratch);
+        return;
+    }
     memset(partial, 0, conv_partial(c) * sizeof *partial);
-    if (c->is_winograd)
-        winograd_weight_grad_begin(c, scratch);
-}
-
-void conv_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x, const struct view *dy,
-                            real *partial, real *scratch)
-{
-    if (c->is_winograd)
-        winograd_weight_grad_image(k, c, x, dy, scratch);
-    else
-        direct_weight_grad(k, c, x, dy, partial);
-}
-
-void conv_weight_grad_end(const struct kernels *k, const struct conv *c, real *partial, real *scratch)
-{
-    if (c->is_winograd)
-        winograd_weight_grad_end(k, c, partial, scratch);
+    for (int image = first; image < end; image++) {
+        struct view vx = tensor_data(x, image), vdy = tensor_grad(dy, image);
+        direct_weight_grad(k, c, &vx, &vdy, partial);
+    }
 }

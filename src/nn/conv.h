@@ -42,9 +42,7 @@ void winograd_forward(const struct kernels *k, const struct conv *c, const struc
                       const struct view *y, int chunk, real *scratch);
 void winograd_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
                          const struct view *dx, bool is_added, int chunk, real *scratch);
-void winograd_weight_grad_begin(const struct conv *c, real *scratch);
-void winograd_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x,
-                                const struct view *dy, real *scratch);
-void winograd_weight_grad_end(const struct kernels *k, const struct conv *c, real *partial, const real *scratch);
+void winograd_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
+                          int first_image, int end_image, real *partial, real *scratch);
 
 #endif

@@ -58,18 +58,15 @@ static void group_item(void *ctx, int group, int worker)
     struct net *net = j->net;
     struct op *op = j->op;
     const struct tensor *in = &net->tensors[op->in], *out = &net->tensors[op->out];
-    real *partial = partial_of(net, group), *scratch = worker_scratch(net, worker);
+    real *scratch = worker_scratch(net, worker);
     int first = group_start(j->n, group, groups_of(j->n)), end = group_start(j->n, group + 1, groups_of(j->n));
-    conv_weight_grad_begin(&op->conv, partial, scratch);
     for (int i = first; i < end; i++) {
         if (j->prepare)
             j->prepare(net, op, i);
         if (in->grad)
             input_grad(net, op, i, scratch);
-        struct view x = tensor_data(in, i), dy = tensor_grad(out, i);
-        conv_weight_grad_image(net->kernels, &op->conv, &x, &dy, partial, scratch);
     }
-    conv_weight_grad_end(net->kernels, &op->conv, partial, scratch);
+    conv_weight_grad(net->kernels, &op->conv, in, out, first, end, partial_of(net, group), scratch);
 }
 
 static void reduce_item(void *ctx, int block, int worker)

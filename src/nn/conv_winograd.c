@@ -2,13 +2,14 @@
  * 36 points, at each point one small matrix product per block of outputs follows (struct product, whose "pixels" are
  * tiles), and the sums are transformed back.
  *
- * Scratch of one worker: [training: point sums of the weight gradient, 36 * in * out] [inputs 36 * blocks * tiles]
- * [outputs, 36 * blocks * tiles: one block for products, all for the weight gradient]. */
+ * Scratch of one worker: [transformed inputs][products of one block of outputs], or for the weight gradient [sums][transformed
+ * inputs][transformed gradients of outputs], each 36 times its tiles. */
 #include <string.h>
 
 #include "conv.h"
 
-#define CHUNK_BYTES (256 << 10) /* of transformed inputs, which every block of outputs reads again: within a 512 KB L2 */
+#define CHUNK_BYTES (384 << 10) /* of transformed inputs, which every block of outputs reads again: within a 512 KB L2 */
+#define WEIGHT_BYTES (768 << 10) /* of transformed maps that one round of the weight gradient gathers */
 
 static int tiles_across(int n)
 {
@@ -46,6 +47,22 @@ static int chunk_tiles(const struct conv *c, int rows)
     return tiles_across(rows) * tiles_across(c->ow);
 }
 
+/* Elements from one point to the next: an odd number of cache lines, since the 36 points of a tile are written together
+ * and would otherwise fall into the same few sets of the cache (the transform takes twice as long then). */
+static size_t point_stride(int blocks, int tiles)
+{
+    return (size_t)((blocks * tiles) | 1) * LANES;
+}
+
+/* Tiles gathered for one round of the weight gradient: whole rows of them. */
+static int weight_tiles(const struct conv *c)
+{
+    int across = tiles_across(c->ow);
+    size_t tile = (size_t)(WINOGRAD_POINTS * (c->in_blocks + c->out_blocks) * LANES) * sizeof(real);
+    int n = (int)(WEIGHT_BYTES / tile);
+    return n < across ? across : n / across * across;
+}
+
 static size_t sums_size(const struct conv *c)
 {
     return (size_t)WINOGRAD_POINTS * (size_t)c->in_blocks * (size_t)c->out_blocks * BLOCK;
@@ -53,11 +70,18 @@ static size_t sums_size(const struct conv *c)
 
 size_t winograd_scratch(const struct conv *c, bool is_training)
 {
-    size_t tiles = (size_t)chunk_tiles(c, c->chunk_rows), grad_tiles = (size_t)chunk_tiles(c, c->grad_rows);
-    size_t in = (size_t)c->in_blocks, out = (size_t)c->out_blocks, unit = WINOGRAD_POINTS * LANES;
-    size_t forward = tiles * (in + 1) * unit, backward = grad_tiles * (out + 1) * unit;
-    size_t weights = tiles * (in + out) * unit, most = backward > weights ? backward : weights;
-    return is_training ? sums_size(c) + most : forward; /* the forward needs less than the weight gradient */
+    int tiles = chunk_tiles(c, c->chunk_rows), grad_tiles = chunk_tiles(c, c->grad_rows);
+    size_t forward = point_stride(c->in_blocks, tiles) + point_stride(1, tiles);
+    size_t backward = point_stride(c->out_blocks, grad_tiles) + point_stride(1, grad_tiles);
+    int gathered = weight_tiles(c);
+    size_t weights = sums_size(c) / WINOGRAD_POINTS + point_stride(c->in_blocks, gathered) +
+                     point_stride(c->out_blocks, gathered);
+    size_t most = forward;
+    if (is_training && backward > most)
+        most = backward;
+    if (is_training && weights > most)
+        most = weights;
+    return WINOGRAD_POINTS * most;
 }
 
 void winograd_pack(const struct kernels *k, const real *taps, int in_blocks, int out_block, int n_out, real *packed)
@@ -82,7 +106,7 @@ static struct tile tile_at(const struct view *m, int block, int r, int x, int si
 static void transform(const struct kernels *k, const struct view *m, int blocks, int first, int end, int h, int w,
                       int tiles, bool is_output_grad, real *points)
 {
-    size_t stride = (size_t)(blocks * tiles * LANES);
+    size_t stride = point_stride(blocks, tiles);
     for (int b = 0; b < blocks; b++) {
         real *to = points + (size_t)(b * tiles * LANES);
         for (int r = first; r < end; r += WINOGRAD_TILE)
@@ -103,7 +127,7 @@ static void convolve(const struct kernels *k, const struct conv *c, const struct
                      int tiles, real *scratch)
 {
     int in_blocks = taps->n, n = chunk_tiles(c, end - first);
-    size_t in_stride = (size_t)(in_blocks * tiles * LANES), out_stride = (size_t)(tiles * LANES);
+    size_t in_stride = point_stride(in_blocks, tiles), out_stride = point_stride(1, tiles);
     real *in = scratch, *out = scratch + WINOGRAD_POINTS * in_stride;
     transform(k, x, in_blocks, first, end, c->oh, c->ow, tiles, false, in);
     struct product p = {
@@ -136,40 +160,48 @@ void winograd_input_grad(const struct kernels *k, const struct conv *c, const st
 {
     int first = chunk * c->grad_rows, end = min_int(first + c->grad_rows, c->oh);
     convolve(k, c, &c->backward[0], c->in_blocks, dy, packed, dx, is_added, first, end, chunk_tiles(c, c->grad_rows),
-             scratch + sums_size(c));
+             scratch);
 }
 
-void winograd_weight_grad_begin(const struct conv *c, real *scratch)
+/* The point sums of the tiles gathered so far: one product of the form [16 in][16 out] per point and pair of blocks. */
+static void add_products(const struct kernels *k, const struct conv *c, const real *in, const real *out, int capacity,
+                         int n, real *sums)
 {
-    memset(scratch, 0, sums_size(c) * sizeof *scratch);
-}
-
-void winograd_weight_grad_image(const struct kernels *k, const struct conv *c, const struct view *x,
-                                const struct view *dy, real *scratch)
-{
-    int tiles = chunk_tiles(c, c->chunk_rows);
-    size_t in_stride = (size_t)(c->in_blocks * tiles * LANES), out_stride = (size_t)(c->out_blocks * tiles * LANES);
-    real *in = scratch + sums_size(c), *out = in + WINOGRAD_POINTS * in_stride;
-    for (int first = 0; first < c->oh; first += c->chunk_rows) {
-        int end = min_int(first + c->chunk_rows, c->oh);
-        struct outer o = {.x_pixel = LANES, .n_pixels = chunk_tiles(c, end - first), .n_rows = 1, .run = LANES};
-        transform(k, x, c->in_blocks, first, end, c->oh, c->ow, tiles, false, in);
-        transform(k, dy, c->out_blocks, first, end, c->oh, c->ow, tiles, true, out);
-        o.dw = scratch;
-        for (int f = 0; f < WINOGRAD_POINTS; f++)
-            for (int b = 0; b < c->out_blocks; b++) {
-                o.dy = out + (size_t)f * out_stride + (size_t)(b * tiles * LANES);
-                for (int i = 0; i < c->in_blocks; i++, o.dw += BLOCK) {
-                    o.x = in + (size_t)f * in_stride + (size_t)(i * tiles * LANES);
-                    k->outer(&o);
-                }
+    size_t in_stride = point_stride(c->in_blocks, capacity), out_stride = point_stride(c->out_blocks, capacity);
+    struct outer o = {.x_pixel = LANES, .n_pixels = n, .n_rows = 1, .run = LANES, .dw = sums};
+    for (int f = 0; f < WINOGRAD_POINTS; f++)
+        for (int b = 0; b < c->out_blocks; b++) {
+            o.dy = out + (size_t)f * out_stride + (size_t)(b * capacity * LANES);
+            for (int i = 0; i < c->in_blocks; i++, o.dw += BLOCK) {
+                o.x = in + (size_t)f * in_stride + (size_t)(i * capacity * LANES);
+                k->outer(&o);
             }
-    }
+        }
 }
 
-void winograd_weight_grad_end(const struct kernels *k, const struct conv *c, real *partial, const real *scratch)
+/* Rows of tiles are gathered over the images until the buffers are full, so that the sums, which are larger than the cache,
+ * are walked through as seldom as possible. The order of the additions is that of the tiles all the same. */
+void winograd_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
+                          int first_image, int end_image, real *partial, real *scratch)
 {
+    int capacity = weight_tiles(c), across = tiles_across(c->ow), n = 0;
+    real *sums = scratch, *in = sums + sums_size(c), *out = in + WINOGRAD_POINTS * point_stride(c->in_blocks, capacity);
+    memset(sums, 0, sums_size(c) * sizeof *sums);
+    for (int image = first_image; image < end_image; image++) {
+        struct view vx = tensor_data(x, image), vdy = tensor_grad(dy, image);
+        for (int row = 0; row < c->oh; row += WINOGRAD_TILE, n += across) {
+            if (n + across > capacity) {
+                add_products(k, c, in, out, capacity, n, sums);
+                n = 0;
+            }
+            int end = min_int(row + WINOGRAD_TILE, c->oh);
+            transform(k, &vx, c->in_blocks, row, end, c->oh, c->ow, capacity, false, in + n * LANES);
+            transform(k, &vdy, c->out_blocks, row, end, c->oh, c->ow, capacity, true, out + n * LANES);
+        }
+    }
+    add_products(k, c, in, out, capacity, n, sums);
     size_t blocks = (size_t)(c->out_blocks * c->in_blocks);
+    memset(partial, 0, blocks * 9 * BLOCK * sizeof *partial);
     for (size_t b = 0; b < blocks; b++)
-        k->winograd_weight_grad(scratch + b * BLOCK, blocks * BLOCK, LANES, partial + b * 9 * BLOCK);
+        k->winograd_weight_grad(sums + b * BLOCK, blocks * BLOCK, LANES, partial + b * 9 * BLOCK);
 }

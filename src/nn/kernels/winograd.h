@@ -111,9 +111,29 @@ static void winograd_input(const struct tile *t, real *points, size_t stride)
     }
 }
 
+/* The last lines of A' m A into the map. All bounds are constants of the call where they can be: a run-time index would push
+ * the values out of registers. */
+INLINE void store_tile(const vec half[TILE][PATCH], const struct tile *t, const int rows, const int cols,
+                       const bool is_added)
+{
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+        vec out[TILE];
+        real *y = t->p + r * t->row;
+        output_line(half[r], out);
+#pragma GCC unroll 4
+        for (int c = 0; c < cols; c++) {
+            if (is_added)
+                out[c] = v_add(v_load(y + c * LANES), out[c]);
+            v_store(y + c * LANES, out[c]);
+        }
+    }
+}
+
 static void winograd_output(const real *points, size_t stride, const struct tile *t, bool is_added)
 {
     vec half[TILE][PATCH];
+#pragma GCC unroll 6
     for (int c = 0; c < PATCH; c++) {
         vec m[PATCH], out[TILE];
         for (int r = 0; r < PATCH; r++)
@@ -122,13 +142,13 @@ static void winograd_output(const real *points, size_t stride, const struct tile
         for (int r = 0; r < TILE; r++)
             half[r][c] = out[r];
     }
-    for (int r = 0; r < t->rows; r++) {
-        vec out[TILE];
-        output_line(half[r], out);
-        real *y = t->p + r * t->row;
-        for (int c = 0; c < t->cols; c++)
-            v_store(y + c * LANES, is_added ? v_add(v_load(y + c * LANES), out[c]) : out[c]);
-    }
+    bool is_whole = t->rows == TILE && t->cols == TILE;
+    if (is_whole && is_added)
+        store_tile(half, t, TILE, TILE, true);
+    else if (is_whole)
+        store_tile(half, t, TILE, TILE, false);
+    else
+        store_tile(half, t, t->rows, t->cols, is_added);
 }
 
 static void winograd_output_grad(const struct tile *t, real *points, size_t stride)
