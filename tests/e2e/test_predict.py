@@ -131,10 +131,45 @@ def test_models_of_a_store():
     tap.ok(r.returncode == 4 and "is not published" in r.stderr, "a version that is not there is said so", r.stderr)
 
 
+def label_what_the_model_says():
+    """A dataset in which the model is right: its surest box on each held-back photo is that photo's only label."""
+    source, folder = os.path.join(WORK, "dataset"), os.path.join(WORK, "agreed")
+    shutil.copytree(source, folder)
+    code, answers, _ = predict(WORK, "dataset/images/val", "--confidence", "0", "--max-detections", "1")
+    for a in answers:
+        d, w, h = a["detections"][0], a["width"], a["height"]
+        x1, y1, x2, y2 = d["box"]
+        stem = os.path.splitext(os.path.basename(a["image"]))[0]
+        with open(os.path.join(folder, "labels/val", stem + ".txt"), "w", encoding="utf-8") as f:
+            f.write("%d %.6f %.6f %.6f %.6f\n" % (d["class_id"], (x1 + x2) / 2 / w, (y1 + y2) / 2 / h, (x2 - x1) / w, (y2 - y1) / h))
+    return len(answers)
+
+
+def test_eval():
+    def measured(*args):
+        r = tap.run("eval", "model", "--dataset", "agreed", "--log-format", "json", *args, cwd=WORK)
+        return json.loads(r.stdout) if r.returncode == 0 else r.stderr
+    n = label_what_the_model_says()
+    square, rect = measured("--square", "--confidence", "0"), measured("--confidence", "0")
+    tap.equal((square["input"], rect["input"], square["rule"], square["images"]), ("square", "rectangular", "strict", n), "eval says how it measured")
+    for rule, m in (("classic", square["classic"]), ("coco", square["coco"])):  # the strict one minds that boxes reach beyond the photo
+        tap.ok(0.05 < m["map50"] <= 1 and 0 < m["map50_95"] <= m["map50"], "the boxes of predict are found again on squares, by the %s rule" % rule, m)
+        seen = [c for c in m["per_class"] if c["boxes"]]
+        tap.ok(abs(sum(c["map50"] for c in seen) / len(seen) - m["map50"]) < 1e-9 and sum(c["boxes"] for c in seen) == n, "its mean is that of the classes with labels", m)
+    nothing = measured("--square", "--confidence", "1")
+    tap.equal((nothing["coco"]["map50"], nothing["coco"]["recall"]), (0, 0), "--confidence leaves out what is at or below it")
+    few = measured("--square", "--confidence", "0", "--max-detections", "1")
+    tap.ok(few["coco"]["precision"] > square["coco"]["precision"], "--max-detections keeps the surest", (few["coco"], square["coco"]))
+    r = tap.run("eval", "model", "--dataset", "agreed", cwd=WORK)
+    tap.equal(r.returncode, 0, "without options it takes the usual thresholds")
+    for words in ("%d held-back images, rectangular input, confidence > 0.001, IoU 0.7" % n, "strict rule", "classic", "COCO"):
+        tap.contains(r.stdout, words, "and says so: %s" % words)
+
+
 WORK = tempfile.gettempdir()
 try:
     WORK = make_photos()
-    tap.main(test_what_is_looked_at, test_bad_files, test_thresholds, test_drawn_copies, test_models_of_a_store)
+    tap.main(test_what_is_looked_at, test_bad_files, test_thresholds, test_drawn_copies, test_eval, test_models_of_a_store)
 finally:
     if WORK != tempfile.gettempdir():
         shutil.rmtree(WORK, ignore_errors=True)
