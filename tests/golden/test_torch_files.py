@@ -116,7 +116,18 @@ def test_reference_checkpoints():
                 path = os.path.join(folder, "best.pt")
                 torch.save(checkpoint, path)
                 compare("%s, %s" % (scale, form), path, checkpoint["ema"] or checkpoint["model"], image)
+            torch.save({"model": model}, path)
+            compare_export("%s, as the reference's ONNX" % scale, path, model, image)
     return None
+
+
+def compare_export(title, path, model, image):
+    from ultralytics import YOLO
+    try:
+        exported = YOLO(path).export(format="onnx", imgsz=SIZE, simplify=False, opset=13, verbose=False)
+    except Exception as missing:  # pylint: disable=broad-except
+        return tap.skip(title, "its exporter does not work here: %s" % missing)
+    return compare(title, exported, model, image)
 
 
 def compare(title, path, model, image):
