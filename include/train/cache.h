@@ -18,8 +18,12 @@ struct cache {
     enum cache_kind kind;
     int size;             /* of the longer side of a loaded image: a multiple of 32 */
     struct image *images; /* [n]; px NULL = not kept */
-    bool is_kept;
+    int n_kept;           /* the first so many */
 };
+
+/* Which images there are and how each lies in its input; nothing is decoded, so that the cache cannot be asked for one. */
+void cache_plan(struct cache *c, const struct dataset *d, enum dataset_part part, enum cache_kind kind, int size);
+size_t cache_size(const struct cache *c); /* bytes of all its images, kept or not */
 
 /* Decodes all images of the part on the pool. ERR_DATA names the first that fails (in the cache's order). max_bytes
  * bounds what is kept. */

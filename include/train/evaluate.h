@@ -6,6 +6,8 @@
 #include "detector/predict.h"
 #include "train/cache.h"
 
+#define EVALUATE_BATCH 16 /* images at a time */
+
 /* How figures are taken everywhere: score > 0.001, IoU 0.7, every class above the threshold, at most 300 boxes. */
 extern const struct nms_options EVALUATE_NMS;
 

@@ -34,7 +34,7 @@ struct train_options {
     const char *identity;        /* the version: a checkpoint of another one is refused */
     bool (*saved)(void *ctx, struct error *e); /* called after each checkpoint was written; may be NULL */
     void *saved_ctx;
-    size_t cache_bytes; /* bound for decoded images kept in memory; 0 = a quarter of physical memory */
+    size_t cache_bytes; /* bound for decoded images kept in memory; 0 = half of what is free */
 };
 
 enum train_end { TRAIN_DONE, TRAIN_PATIENCE, TRAIN_STOPPED, TRAIN_DEADLINE };
@@ -55,13 +55,11 @@ struct train_result {
 };
 
 /* Trains m (made for training; initialised, perhaps from other weights) on d. Failures: ERR_DATA (an image cannot be
- * decoded), ERR_DIVERGED (loss not finite: names epoch and batch), ERR_INTERNAL (checkpoint cannot be written).
+ * decoded), ERR_DIVERGED (loss, gradient or weights not finite: names epoch, batch
+ * and its images; the last checkpoint stays), ERR_INTERNAL (checkpoint cannot be written).
  * A stop signal or the deadline is no failure: the checkpoint is written and out->end says so. */
 MUST_CHECK bool train_run(const struct train_options *o, const struct dataset *d, struct model *m,
                           const struct kernels *k, struct pool *pool, struct arena *a, struct train_result *out,
                           struct error *e);
-
-/* Bytes that training will take, before anything is allocated; for a refusal instead of a kill. */
-size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m);
 
 #endif

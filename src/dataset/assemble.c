@@ -4,6 +4,7 @@
 #include "dataset/draft.h"
 
 /* Defects of the whole dataset belong to its folder. */
+#define UNLEARNABLE_NAMED 5 /* classes in one warning */
 #define WHOLE "."
 
 static int by_name(const void *a, const void *b)
@@ -120,21 +121,26 @@ static void judge_whole(struct draft *d, const struct dataset *out)
                                       : "raise val-fraction or add images");
 }
 
-/* A class that has no box in the training part can only be missed. */
+/* A class that has no box in the training part can only be missed. One line for all: of eighty names in data.yaml a small
+ * dataset may use three. */
 static void report_unlearnable(struct draft *d, const struct dataset *out)
 {
+    const char *names = "";
+    int n = 0;
     bool *is_trained = ARENA_NEW(&d->scratch, bool, (size_t)d->n_classes);
     for (int i = 0; i < out->n_samples; i++) {
         for (int k = 0; k < out->samples[i].n_labels && out->samples[i].part == PART_TRAIN; k++)
             is_trained[out->samples[i].labels[k].class_id] = true;
     }
-    for (int c = 0; c < d->n_classes && out->n_boxes > 0 && out->n_train > 0; c++) {
-        if (!is_trained[c])
-            draft_warning(
-                d, WHOLE, 0,
-                "class %d '%s' has no box in the training part: it cannot be learnt; add images or remove the class", c,
-                d->classes[c]);
+    for (int c = 0; c < d->n_classes; c++) {
+        if (!is_trained[c] && n++ < UNLEARNABLE_NAMED)
+            names = arena_printf(&d->scratch, "%s%s%d '%s'", names, *names ? ", " : "", c, d->classes[c]);
     }
+    if (n == 0 || out->n_boxes == 0 || out->n_train == 0)
+        return;
+    const char *more = n > UNLEARNABLE_NAMED ? arena_printf(&d->scratch, " and %d more", n - UNLEARNABLE_NAMED) : "";
+    draft_warning(d, WHOLE, 0, "%s %s%s %s no box in the training part and cannot be learnt: add images or remove %s",
+                  n == 1 ? "class" : "classes", names, more, n == 1 ? "has" : "have", n == 1 ? "it" : "them");
 }
 
 static void check_classes(struct draft *d)

@@ -35,7 +35,7 @@ static bool check_dataset(struct job *j, struct error *e)
     job_log_defects(j, 1 << 30);
     print_balance(&j->dataset);
     warn_imbalance(&j->dataset);
-    return job_accept_dataset(j, e);
+    return job_accept_dataset(j, e) && job_check_memory(j, e);
 }
 
 static bool check_store(struct job *j, struct error *e)

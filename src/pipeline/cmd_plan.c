@@ -22,7 +22,7 @@ bool cmd_plan(struct job *j, struct error *e)
         if (!job_scan(j, e))
             return false;
         job_log_defects(j, 20);
-        if (!job_accept_dataset(j, e))
+        if (!job_accept_dataset(j, e) || !job_check_memory(j, e))
             return false;
         j->headline = arena_printf(j->arena, "run would train: %s%s; %d epochs on %d images at %d px, %d threads", why,
                                    is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train,

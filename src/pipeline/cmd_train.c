@@ -36,7 +36,7 @@ bool cmd_train(struct job *j, struct error *e)
     if (!job_version(j, e) || !job_scan(j, e))
         return false;
     job_log_defects(j, 20);
-    if (!job_accept_dataset(j, e) || !fs_mkdirs(dir, e))
+    if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !fs_mkdirs(dir, e))
         return false;
     struct trained t = {0};
     bool ok = job_prepare(j, false, e) && stage_train(j, &t, e);

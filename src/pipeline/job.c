@@ -173,10 +173,25 @@ static bool refuse_errors(const struct job *j, struct error *e)
     return true;
 }
 
+/* Such a training would run to its end and teach or measure nothing. */
+static bool refuse_bare_part(const struct job *j, enum dataset_part part, const char *name, const char *why, struct error *e)
+{
+    const struct dataset *d = &j->dataset;
+    int n = 0;
+    for (int i = 0; i < d->n_samples; i++) {
+        n += d->samples[i].part == part;
+        if (d->samples[i].part == part && d->samples[i].n_labels > 0)
+            return true;
+    }
+    return n == 0 || fail(e, ERR_DATA, "dataset %s: no image of the %s part has a box, so %s: label some or add images",
+                          j->config->dataset, name, why);
+}
+
 bool job_accept_dataset(struct job *j, struct error *e)
 {
     struct dataset *d = &j->dataset;
-    if (!refuse_errors(j, e))
+    if (!refuse_errors(j, e) || !refuse_bare_part(j, PART_TRAIN, "training", "there is nothing to learn", e) ||
+        !refuse_bare_part(j, PART_VAL, "validation", "no model can be measured", e))
         return false;
     if (j->config->smoke)
         keep_smoke_subset(d);

@@ -41,6 +41,7 @@ struct job {
     double deadline;             /* clock_seconds() at which training must have ended with a checkpoint */
     const char *work_dir;        /* scratch folder inside the workspace, for this version */
     const char *checkpoint_path; /* work_dir/checkpoint.bin: written by training, kept in the store by resume.c */
+    size_t cache_bytes;          /* after job_check_memory: what decoded images may take */
     bool keeps_checkpoints;      /* in the store, so that a later job on another machine goes on */
     int n_jobs;                  /* this run included, how many have worked on this version */
 
@@ -60,6 +61,9 @@ MUST_CHECK bool job_find(struct job *j, bool *is_published, char why[320], struc
 MUST_CHECK bool job_scan(struct job *j, struct error *e);
 /* Refuses a dataset with errors or without training or held-back images; cuts it down for `smoke`. */
 MUST_CHECK bool job_accept_dataset(struct job *j, struct error *e);
+/* job_memory.c: reckons what training takes and says it. ERR_CONFIG when the machine, or the control group that bounds this
+ * process, has less: names the largest batch-size that would fit. After job_accept_dataset. */
+MUST_CHECK bool job_check_memory(struct job *j, struct error *e);
 /* Everything that must hold before hours are spent: write permission (if will_publish), initial weights on disk, the
  * time left. */
 MUST_CHECK bool job_prepare(struct job *j, bool will_publish, struct error *e);

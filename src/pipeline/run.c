@@ -200,7 +200,7 @@ bool cmd_run(struct job *j, struct error *e)
     if (!job_scan(j, e))
         return false;
     job_log_defects(j, 20);
-    if (!job_accept_dataset(j, e) || !job_prepare(j, !c->smoke, e))
+    if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !job_prepare(j, !c->smoke, e))
         return false;
 
     struct trained t = {0};

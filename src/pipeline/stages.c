@@ -2,7 +2,6 @@
 #include "pipeline/stages.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "core/fs.h"
 #include "core/log.h"
@@ -19,7 +18,7 @@
 
 static const struct predict_options FOR_REPORT = {.confidence = 0.25, .iou = 0.7, .max_detections = 300};
 
-static struct train_options options_of(const struct job *j)
+struct train_options stage_options(const struct job *j)
 {
     const struct config *c = j->config;
     const struct config_augment *g = &c->augment;
@@ -51,23 +50,13 @@ static struct train_options options_of(const struct job *j)
         .checkpoint_seconds = c->checkpoint_every,
         .checkpoint_path = j->checkpoint_path,
         .identity = j->version.name,
+        .cache_bytes = j->cache_bytes,
     };
 }
 
 static bool push_checkpoint(void *ctx, struct error *e)
 {
     return resume_push(ctx, e);
-}
-
-/* A runner that is too small kills the process without a word, hours in: say so before. */
-static void warn_of_memory(const struct train_options *o, const struct job *j, const struct model *m)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    double need = (double)train_bytes_needed(o, &j->dataset, m), have = (double)pages * (double)page;
-    if (pages > 0 && need > 0.9 * have)
-        log_warning(
-            "training needs about %.1f GB of memory and this machine has %.1f GB: lower batch-size or image-size",
-            need / 1e9, have / 1e9);
 }
 
 static bool prepare_model(struct job *j, struct model *m, struct error *e)
@@ -92,10 +81,9 @@ bool stage_train(struct job *j, struct trained *out, struct error *e)
     struct model *m = ARENA_NEW(j->arena, struct model, 1);
     if (!kernels_select(j->config->kernels, k, e) || !prepare_model(j, m, e))
         return false;
-    struct train_options o = options_of(j);
+    struct train_options o = stage_options(j);
     o.saved = push_checkpoint;
     o.saved_ctx = j;
-    warn_of_memory(&o, j, m);
     struct train_result r;
     if (!train_run(&o, &j->dataset, m, k, j->pool, j->arena, &r, e))
         return false;

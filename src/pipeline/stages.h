@@ -5,6 +5,7 @@
 #include "detector/map.h"
 #include "pipeline/job.h"
 #include "report/report.h"
+#include "train/train.h"
 
 struct model;     /* detector/model.h */
 struct predictor; /* detector/predict.h */
@@ -22,6 +23,8 @@ struct trained {
     const char *kernels; /* "avx512": the kernel set that ran */
     bool is_unfinished;  /* the budget ended or a stop came: the checkpoint is at j->checkpoint_path */
 };
+
+struct train_options stage_options(const struct job *j); /* without `saved` */
 
 /* Trains j->dataset, going on from j->checkpoint_path if that file is there; writes it every checkpoint-every, at a
  * stop and at j->deadline, and calls resume_push(j) after each write. Ends with the model to publish in `out`.

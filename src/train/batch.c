@@ -73,3 +73,15 @@ bool batch_fill(struct batch *b, int first, int n)
             return false;
     return true;
 }
+
+void batch_name_images(const struct batch *b, struct str_buf *out)
+{
+    for (int i = 0; i < b->n; i++) {
+        const char *name = b->cache->samples[b->order[b->first + i]]->name;
+        if (strlen(name) + 32 > out->ceiling - out->n) {
+            str_buf_printf(out, " and %d more", b->n - i);
+            return;
+        }
+        str_buf_printf(out, "%s%s", i ? ", " : "", name);
+    }
+}

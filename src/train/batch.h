@@ -2,6 +2,7 @@
 #ifndef TRAIN_BATCH_H
 #define TRAIN_BATCH_H
 
+#include "core/str.h"
 #include "core/thread.h"
 #include "image/augment.h"
 #include "train/cache.h"
@@ -29,5 +30,7 @@ void batch_close(struct batch *b);
 void batch_begin_epoch(struct batch *b, int epoch, bool use_mosaic); /* 0-based; shuffles */
 /* Fills slots for positions [first, first+n) of the epoch's order. False when a file vanished. */
 bool batch_fill(struct batch *b, int first, int n);
+/* Appends the names of the batch's own images, not of those that mosaics mixed in: "a.jpg, b.jpg and 14 more". */
+void batch_name_images(const struct batch *b, struct str_buf *out);
 
 #endif

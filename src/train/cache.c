@@ -7,7 +7,6 @@
 struct job {
     struct cache *c;
     struct error *errors; /* [n] */
-    bool keep;
 };
 
 static void plan(struct cache *c)
@@ -18,17 +17,23 @@ static void plan(struct cache *c)
         c->fits[i] = letterbox_plan(c->samples[i]->w, c->samples[i]->h, c->size, c->size, true);
 }
 
-static size_t bytes_needed(const struct cache *c)
+static size_t bytes_of(const struct cache *c, int i)
+{
+    int w, h;
+    if (c->kind == CACHE_FIT) {
+        letterbox_load_size(c->samples[i]->w, c->samples[i]->h, c->size, &w, &h);
+    } else {
+        w = c->fits[i].net_w;
+        h = c->fits[i].net_h;
+    }
+    return (size_t)w * (size_t)h * 3;
+}
+
+size_t cache_size(const struct cache *c)
 {
     size_t total = 0;
-    for (int i = 0; i < c->n; i++) {
-        size_t w = (size_t)c->size, h = w;
-        if (c->kind != CACHE_FIT) {
-            w = (size_t)c->fits[i].net_w;
-            h = (size_t)c->fits[i].net_h;
-        }
-        total += w * h * 3;
-    }
+    for (int i = 0; i < c->n; i++)
+        total += bytes_of(c, i);
     return total;
 }
 
@@ -59,14 +64,13 @@ static void load_item(void *ctx, int i, int worker)
     struct image im = {0};
     if (!load(j->c, i, &im, &j->errors[i]))
         return;
-    if (j->keep)
+    if (i < j->c->n_kept)
         j->c->images[i] = im;
     else
         image_free(&im);
 }
 
-bool cache_open(struct cache *c, const struct dataset *d, enum dataset_part part, enum cache_kind kind, int size,
-                size_t max_bytes, struct pool *pool, struct error *e)
+void cache_plan(struct cache *c, const struct dataset *d, enum dataset_part part, enum cache_kind kind, int size)
 {
     *c = (struct cache){.kind = kind, .size = size};
     c->samples = mem_alloc(mem_mul((size_t)d->n_samples + 1, sizeof *c->samples));
@@ -76,9 +80,19 @@ bool cache_open(struct cache *c, const struct dataset *d, enum dataset_part part
     c->images = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *c->images));
     c->fits = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *c->fits));
     plan(c);
-    c->is_kept = bytes_needed(c) <= max_bytes;
+}
 
-    struct job j = {.c = c, .keep = c->is_kept};
+bool cache_open(struct cache *c, const struct dataset *d, enum dataset_part part, enum cache_kind kind, int size,
+                size_t max_bytes, struct pool *pool, struct error *e)
+{
+    cache_plan(c, d, part, kind, size);
+    for (size_t used = 0; c->n_kept < c->n; c->n_kept++) {
+        used += bytes_of(c, c->n_kept);
+        if (used > max_bytes)
+            break;
+    }
+
+    struct job j = {.c = c};
     j.errors = mem_alloc(mem_mul((size_t)c->n + 1, sizeof *j.errors));
     pool_run(pool, c->n, load_item, &j);
     bool ok = true;
@@ -105,7 +119,7 @@ void cache_close(struct cache *c)
 
 const struct image *cache_get(const struct cache *c, int i, struct image *scratch, bool *failed)
 {
-    if (c->is_kept)
+    if (i < c->n_kept)
         return &c->images[i];
     struct error e = {0};
     image_free(scratch);

@@ -1,12 +1,13 @@
 /* The training loop. One epoch: batches (fill, forward, loss, backward, perhaps an optimizer step), then validation on
  * the EMA weights. All state that outlives a batch is in struct train_state, so it can stop after any batch. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/stop.h"
 #include "detector/loss.h"
 #include "nn/schedule.h"
@@ -21,7 +22,7 @@
 #define MANY_UPDATES 10000 /* from here on SGD; below it AdamW learns faster */
 #define SGD_LEARNING_RATE 0.01
 #define SGD_WARMUP_MOMENTUM 0.8
-#define EVALUATE_BATCH 16
+#define IMAGE_NAMES_BYTES 1200 /* of the error that names a batch */
 
 struct trainer {
     const struct train_options *o;
@@ -39,6 +40,8 @@ struct trainer {
     struct train_state s;
     struct progress progress;
     double last_saved, job_started, seconds_before;
+    bool has_saved; /* a checkpoint is there, of this job or of an earlier one, from before this batch: */
+    int saved_epoch, saved_batch;
 };
 
 static void choose_optimizer(struct trainer *t)
@@ -68,26 +71,24 @@ static void choose_optimizer(struct trainer *t)
     };
 }
 
-static size_t cache_bound(const struct train_options *o)
-{
-    if (o->cache_bytes)
-        return o->cache_bytes;
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page : (size_t)1 << 30;
-}
-
 static bool open_images(struct trainer *t, const struct dataset *d, struct error *e)
 {
     double from = clock_seconds();
-    if (!cache_open(&t->train_images, d, PART_TRAIN, CACHE_FIT, t->o->image_size, cache_bound(t->o), t->pool, e) ||
-        !cache_open(&t->val_images, d, PART_VAL, CACHE_RECT, t->o->image_size, cache_bound(t->o), t->pool, e))
+    uint64_t room = t->o->cache_bytes ? t->o->cache_bytes : memory_find("").available_bytes / 2;
+    if (!cache_open(&t->train_images, d, PART_TRAIN, CACHE_FIT, t->o->image_size, room, t->pool, e))
         return false;
+    uint64_t used = cache_size(&t->train_images);
+    if (!cache_open(&t->val_images, d, PART_VAL, CACHE_RECT, t->o->image_size, used < room ? room - used : 0, t->pool, e))
+        return false;
+    int n = t->train_images.n + t->val_images.n, n_kept = t->train_images.n_kept + t->val_images.n_kept;
     if (t->train_images.n == 0 || t->val_images.n == 0)
         return fail(e, ERR_DATA, "the dataset has %d training and %d validation images: both are needed",
                     t->train_images.n, t->val_images.n);
-    log_info("decoded %d training and %d validation images in %.1f s%s", t->train_images.n, t->val_images.n,
-             clock_seconds() - from,
-             t->train_images.is_kept ? "" : "; they do not fit in memory and are decoded again at every use");
+    log_info("decoded %d training and %d validation images in %.1f s", t->train_images.n, t->val_images.n,
+             clock_seconds() - from);
+    if (n_kept < n)
+        log_warning("memory holds %d of %d decoded images; the others are decoded again at every use, which is slower",
+                    n_kept, n);
     return true;
 }
 
@@ -128,31 +129,68 @@ static bool resume(struct trainer *t, struct error *e)
     }
     if (found) {
         t->s.jobs++;
+        t->has_saved = true;
+        t->saved_epoch = t->s.epoch;
+        t->saved_batch = t->s.batch;
         log_info("resumed from the checkpoint at epoch %d, batch %d of %d (job %d)", t->s.epoch + 1, t->s.batch,
                  t->schedule.batches_per_epoch, t->s.jobs);
     }
     return true;
 }
 
+/* ---- divergence -------------------------------------------------------------------------------------------------- */
+
+/* One line with everything to act on. Training is a function of the options: the kept checkpoint leads here again. */
+static bool diverged(const struct trainer *t, const char *what, long batch, struct error *e)
+{
+    long batches = t->schedule.batches_per_epoch; /* `batch` counts over all epochs, from 0 */
+    struct str_buf images = STR_BUF(IMAGE_NAMES_BYTES);
+    char kept[96] = "no checkpoint had been written";
+    if (t->has_saved)
+        snprintf(kept, sizeof kept, "the checkpoint before epoch %d, batch %d stays, but leads here again",
+                 t->saved_epoch + 1, t->saved_batch + 1);
+    batch_name_images(&t->batch, &images);
+    fail(e, ERR_DIVERGED,
+         "training diverged: the %s is not finite in epoch %ld, batch %ld (%s): lower learning-rate or raise warmup-epochs; "
+         "%s",
+         what, batch / batches + 1, batch % batches + 1, str_buf_text(&images), kept);
+    str_buf_free(&images);
+    return false;
+}
+
+/* Batches done, over all epochs: also the index of the one at work. */
+static long batch_index(const struct trainer *t)
+{
+    return (long)t->s.epoch * t->schedule.batches_per_epoch + t->s.batch;
+}
+
+static bool is_finite(const real *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+/* A checkpoint with a weight that is not finite would replace the last good one by one that nobody can use. */
 static bool save(struct trainer *t, struct error *e)
 {
+    const struct param_set *p = &t->m->params;
     if (!has_checkpoint(t->o))
         return true;
+    if (!is_finite(p->data, p->n_total) || !is_finite(p->ema, p->n_total))
+        return diverged(t, "model", batch_index(t) - 1, e);
     t->s.seconds = t->seconds_before + clock_seconds() - t->job_started;
     t->last_saved = clock_seconds();
-    return state_save(t->o->checkpoint_path, t->o->identity, &t->s, &t->m->params, e) &&
-           (!t->o->saved || t->o->saved(t->o->saved_ctx, e));
+    if (!state_save(t->o->checkpoint_path, t->o->identity, &t->s, p, e))
+        return false;
+    t->has_saved = true;
+    t->saved_epoch = t->s.epoch;
+    t->saved_batch = t->s.batch;
+    return !t->o->saved || t->o->saved(t->o->saved_ctx, e);
 }
 
 /* ---- one batch --------------------------------------------------------------------------------------------------- */
-
-static bool diverged(const struct trainer *t, const char *what, struct error *e)
-{
-    return fail(e, ERR_DIVERGED,
-                "training diverged: the %s is not finite in epoch %d, batch %d: lower learning-rate or raise "
-                "warmup-epochs",
-                what, t->s.epoch + 1, t->s.batch + 1);
-}
 
 static bool optimizer_step(struct trainer *t, const struct schedule_point *at, struct error *e)
 {
@@ -168,7 +206,7 @@ static bool optimizer_step(struct trainer *t, const struct schedule_point *at, s
         .step = t->s.updates,
     };
     if (!isfinite(optim_update(t->k, t->pool, p, &step)))
-        return diverged(t, "gradient", e);
+        return diverged(t, "gradient", batch_index(t), e);
     memset(p->grad, 0, p->n_trainable * sizeof *p->grad);
     optim_ema(t->k, t->pool, p, t->s.updates);
     t->s.last_step = t->s.iteration;
@@ -193,7 +231,7 @@ static bool train_batch(struct trainer *t, int index, struct error *e)
     struct loss_result r;
     loss_gradients(t->loss, n, &r);
     if (!isfinite(r.total))
-        return diverged(t, "loss", e);
+        return diverged(t, "loss", batch_index(t), e);
     if (!net_backward(&t->d.net, n)) {
         memset(t->m->params.grad, 0, t->m->params.n_trainable * sizeof(real));
         return true;
@@ -418,20 +456,4 @@ bool train_run(const struct train_options *o, const struct dataset *d, struct mo
 done:
     close_trainer(&t);
     return ok;
-}
-
-size_t train_bytes_needed(const struct train_options *o, const struct dataset *d, const struct model *m)
-{
-    size_t n_train = (size_t)d->n_train, size = (size_t)o->image_size, cache = n_train * size * size * 3;
-    size_t total = m->params.n_total * sizeof(real) * 6;
-    total += cache < cache_bound(o) ? cache : 0;
-    struct detector det;
-    struct param_set params = m->params;
-    for (int training = 0; training < 2; training++) {
-        int side = o->image_size + (training ? 0 : RECT_MARGIN);
-        detector_build(&det, &m->spec, &params, NULL, NULL, side, side, training ? o->batch_size : EVALUATE_BATCH, training, NULL);
-        total += net_bytes(&det.net);
-        detector_free(&det);
-    }
-    return total;
 }
