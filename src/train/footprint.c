@@ -30,10 +30,11 @@ static size_t net_of(struct model *m, struct pool *pool, int h, int w, int batch
     return bytes;
 }
 
+/* On the rectangles of the images, and at the end once on squares. */
 static void add_validation(struct footprint *f, struct model *m, struct pool *pool, const struct cache *images)
 {
-    size_t largest = 0;
-    int h = 0, w = 0;
+    int h = images->size, w = images->size;
+    size_t largest = (size_t)w * (size_t)h;
     for (int i = 0; i < images->n; i++) {
         const struct letterbox *l = &images->fits[i];
         size_t cells = (size_t)l->net_w * (size_t)l->net_h;
@@ -43,8 +44,6 @@ static void add_validation(struct footprint *f, struct model *m, struct pool *po
             w = l->net_w;
         }
     }
-    if (!largest)
-        return;
     size_t anchors = (size_t)spec_anchors(h, w), n_classes = (size_t)m->spec.n_classes;
     f->networks += net_of(m, pool, h, w, EVALUATE_BATCH, false);
     f->batch += EVALUATE_BATCH * anchors * (sizeof(struct box) + n_classes * sizeof(float));

@@ -31,6 +31,7 @@ struct trainer {
     struct pool *pool;
     struct arena work; /* networks and batches: freed when training ends */
     struct cache train_images, val_images;
+    size_t cache_bytes; /* bound for both */
     struct detector d;
     struct loss *loss;
     struct predictor predictor;
@@ -71,14 +72,19 @@ static void choose_optimizer(struct trainer *t)
     };
 }
 
+/* Training images come first: a mosaic takes four of them. */
+static size_t room_for_validation(const struct trainer *t)
+{
+    size_t used = cache_size(&t->train_images);
+    return used < t->cache_bytes ? t->cache_bytes - used : 0;
+}
+
 static bool open_images(struct trainer *t, const struct dataset *d, struct error *e)
 {
     double from = clock_seconds();
-    uint64_t room = t->o->cache_bytes ? t->o->cache_bytes : memory_find("").available_bytes / 2;
-    if (!cache_open(&t->train_images, d, PART_TRAIN, CACHE_FIT, t->o->image_size, room, t->pool, e))
-        return false;
-    uint64_t used = cache_size(&t->train_images);
-    if (!cache_open(&t->val_images, d, PART_VAL, CACHE_RECT, t->o->image_size, used < room ? room - used : 0, t->pool, e))
+    t->cache_bytes = t->o->cache_bytes ? t->o->cache_bytes : memory_find("").available_bytes / 2;
+    if (!cache_open(&t->train_images, d, PART_TRAIN, CACHE_FIT, t->o->image_size, t->cache_bytes, t->pool, e) ||
+        !cache_open(&t->val_images, d, PART_VAL, CACHE_RECT, t->o->image_size, room_for_validation(t), t->pool, e))
         return false;
     int n = t->train_images.n + t->val_images.n, n_kept = t->train_images.n_kept + t->val_images.n_kept;
     if (t->train_images.n == 0 || t->val_images.n == 0)
@@ -383,7 +389,8 @@ static bool measure_result(struct trainer *t, const struct dataset *d, struct ar
         return true;
     out->last = by_rule[MAP_RULE_STRICT];
     cache_close(&t->val_images); /* first, so that both never take memory at once */
-    if (!cache_open(&t->val_images, d, PART_VAL, CACHE_SQUARE, t->o->image_size, cache_bound(t->o), t->pool, e))
+    if (!cache_open(&t->val_images, d, PART_VAL, CACHE_SQUARE, t->o->image_size, room_for_validation(t),
+                    t->pool, e))
         return false;
     *is_whole = measure(t, t->s.best, a, by_rule);
     out->best_square = by_rule[MAP_RULE_STRICT];
