@@ -43,11 +43,13 @@ CFLAGS_fuzz := -O1 -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fsanitize=fuzzer-
 CFLAGS_grad := -O2 -DREAL_IS_DOUBLE
 CFLAGS_V := $(CFLAGS_$(V))
 
+KERNEL_OPT := $(if $(filter asan tsan fuzz,$(V)),-O1,-O3)
 # Kernel files are compiled for their own instruction set and chosen at run time.
-$(B)/src/nn/kernels/set_avx2.o: CFLAGS_ISA := -O3 -mavx2 -mfma -mf16c -mbmi2 -Wno-psabi
-$(B)/src/nn/kernels/set_avx512.o: CFLAGS_ISA := -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mbmi2 \
+$(B)/src/nn/kernels/set_avx2.o: CFLAGS_ISA := $(KERNEL_OPT) -mavx2 -mfma -mf16c -mbmi2 -Wno-psabi
+$(B)/src/nn/kernels/set_avx512.o: CFLAGS_ISA := $(KERNEL_OPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mbmi2 \
                                                  -mprefer-vector-width=512
-$(B)/src/nn/kernels/set_ref.o: CFLAGS_ISA := -O3
+# The reference set under AddressSanitizer: inlined, its lanes would keep the compiler busy for a minute.
+build/asan/src/nn/kernels/set_ref.o: CFLAGS_ISA := -fno-inline
 # stb shifts signed numbers left and lets damaged coefficients overflow: -fwrapv makes the latter defined. The rest of the
 # checks stays on.
 $(B)/src/image/decode.o: CFLAGS_ISA := -fwrapv

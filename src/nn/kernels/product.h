@@ -14,7 +14,7 @@
 INLINE void product_of(const int n, const struct product *a, const real *x, real *out)
 {
     vec sum[16];
-#pragma GCC unroll 16
+    UNROLL
     for (int p = 0; p < n; p++)
         sum[p] = a->is_added ? v_load(out + p * a->out_pixel) : v_zero();
     const real *w = a->w;
@@ -22,12 +22,12 @@ INLINE void product_of(const int n, const struct product *a, const real *x, real
         const real *at = x + a->offsets[o];
         for (int i = 0; i < a->run; i++, w += LANES) {
             vec weight = v_load(w);
-#pragma GCC unroll 16
+            UNROLL
             for (int p = 0; p < n; p++)
                 sum[p] = v_fma(v_splat(at[p * a->x_pixel + i]), weight, sum[p]);
         }
     }
-#pragma GCC unroll 16
+    UNROLL
     for (int p = 0; p < n; p++)
         v_store(out + p * a->out_pixel, sum[p]);
 }
@@ -62,19 +62,19 @@ INLINE void outer_of(const int n, const struct outer *a, int first)
 {
     vec sum[16];
     real *dw = a->dw + first * LANES;
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < n; i++)
         sum[i] = v_load(dw + i * LANES);
     for (int r = 0; r < a->n_rows; r++) {
         const real *x = a->x + r * a->x_row + first, *dy = a->dy + r * a->dy_row;
         for (int p = 0; p < a->n_pixels; p++, x += a->x_pixel, dy += LANES) {
             vec d = v_load(dy);
-#pragma GCC unroll 16
+            UNROLL
             for (int i = 0; i < n; i++)
                 sum[i] = v_fma(v_splat(x[i]), d, sum[i]);
         }
     }
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < n; i++)
         v_store(dw + i * LANES, sum[i]);
 }

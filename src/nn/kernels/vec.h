@@ -12,7 +12,15 @@
 
 #include "nn/kernels.h"
 
+/* Kernels keep arrays of vectors in registers by unrolling; the reference has no registers to keep them in, and unrolling
+ * sixteen lanes of everything only costs the compiler minutes. */
+#ifdef VEC_REFERENCE
+#define INLINE static inline
+#define UNROLL
+#else
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 #if defined(__AVX512F__) && !defined(VEC_REFERENCE)
 

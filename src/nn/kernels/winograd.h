@@ -116,12 +116,12 @@ static void winograd_input(const struct tile *t, real *points, size_t stride)
 INLINE void store_tile(const vec half[TILE][PATCH], const struct tile *t, const int rows, const int cols,
                        const bool is_added)
 {
-#pragma GCC unroll 4
+    UNROLL
     for (int r = 0; r < rows; r++) {
         vec out[TILE];
         real *y = t->p + r * t->row;
         output_line(half[r], out);
-#pragma GCC unroll 4
+        UNROLL
         for (int c = 0; c < cols; c++) {
             if (is_added)
                 out[c] = v_add(v_load(y + c * LANES), out[c]);
@@ -133,7 +133,7 @@ INLINE void store_tile(const vec half[TILE][PATCH], const struct tile *t, const 
 static void winograd_output(const real *points, size_t stride, const struct tile *t, bool is_added)
 {
     vec half[TILE][PATCH];
-#pragma GCC unroll 6
+    UNROLL
     for (int c = 0; c < PATCH; c++) {
         vec m[PATCH], out[TILE];
         for (int r = 0; r < PATCH; r++)
