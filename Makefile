@@ -8,7 +8,7 @@ B := build/$(V)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps demo test unit grad e2e asan tsan lint fuzz bench sample image clean lib unit-bin grad-bin fuzz-bin
+.PHONY: all help deps demo test unit grad golden e2e asan tsan lint fuzz bench sample image clean lib unit-bin grad-bin golden-bin fuzz-bin
 
 # ---- a bare machine: install what is missing, then start make anew, since the flags below are read from what is there
 COMPILING := $(filter-out help deps clean image,$(or $(MAKECMDGOALS),all))
@@ -60,7 +60,7 @@ $(B)/src/pipeline/options.o: CPPFLAGS += -Iaction
 # ---- what there is
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 ifeq ($(V),grad)
-SRC := $(filter src/core/% src/image/box.c src/nn/% src/detector/%,$(SRC))
+SRC := $(filter src/core/% src/image/box.c src/nn/% src/detector/% src/export/safetensors.c,$(SRC))
 SRC := $(filter-out src/nn/kernels/set_avx% src/nn/kernels/blas.c,$(SRC))
 endif
 OBJ := $(SRC:%.c=$(B)/%.o)
@@ -69,6 +69,8 @@ BIN := build/retrain
 
 UNIT := $(sort $(wildcard tests/unit/test_*.c))
 GRAD := $(sort $(wildcard tests/grad/test_*.c))
+GOLDEN := $(sort $(wildcard tests/golden/test_*.c))
+GOLDEN_PARTS := $(filter-out $(GOLDEN),$(wildcard tests/golden/*.c))
 FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(sort $(wildcard tests/bench/bench_*.c))
 LINT := $(sort $(wildcard tests/lint/test_*.py))
@@ -76,6 +78,7 @@ E2E := $(sort $(wildcard tests/e2e/test_*.py tests/fault/test_*.py tests/golden/
 HARNESS := $(sort $(wildcard tests/harness/*.c))
 UNIT_BIN := $(UNIT:%.c=$(B)/%)
 GRAD_BIN := $(GRAD:%.c=build/grad/%)
+GOLDEN_BIN := $(foreach v,release grad,$(GOLDEN:%.c=build/$(v)/%))
 FUZZ_BIN := $(FUZZ:%.c=$(B)/%)
 
 # ---- build
@@ -92,11 +95,13 @@ endif
 lib: $(LIB)
 unit-bin: $(UNIT_BIN)
 grad-bin: $(if $(filter grad,$(V)),$(GRAD_BIN))
+golden-bin: $(GOLDEN:%.c=$(B)/%)
 fuzz-bin: $(FUZZ_BIN)
 
-$(LIB): $(OBJ)
+# The Makefile says what belongs in: a source that is added here may be older than the library.
+$(LIB): $(OBJ) Makefile
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar rcs $@ $(OBJ)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -116,6 +121,9 @@ FUZZ_MAIN := $(if $(filter fuzz,$(V)),,$(B)/tests/fuzz/replay.o)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(LIB)
 	$(CC) $(CFLAGS_V) $(if $(filter fuzz,$(V)),-fsanitize=fuzzer) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
+$(GOLDEN:%.c=$(B)/%): %: %.o $(GOLDEN_PARTS:%.c=$(B)/%.o) $(LIB)
+	$(CC) $(CFLAGS_V) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_ALL)
+
 $(B)/tests/%: $(B)/tests/%.o $(HARNESS:%.c=$(B)/%.o) $(LIB)
 	$(CC) $(CFLAGS_V) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_ALL)
 
@@ -128,10 +136,10 @@ ASAN_BIN := $(UNIT:%.c=build/asan/%) $(FUZZ:%.c=build/asan/%)
 
 # ASan's variant comes from one make, so that its objects are made once.
 test: ## run every test that can run on this machine
-	+@$(SUBMAKE) V=release $(BIN) unit-bin build/release/tests/e2e/store_driver
-	+@$(SUBMAKE) V=grad grad-bin
+	+@$(SUBMAKE) V=release $(BIN) unit-bin golden-bin build/release/tests/e2e/store_driver
+	+@$(SUBMAKE) V=grad grad-bin golden-bin
 	+@$(SUBMAKE) V=asan unit-bin fuzz-bin
-	@$(RUN) $(LINT) $(UNIT:%.c=build/release/%) $(GRAD_BIN) $(ASAN_BIN) $(E2E)
+	@$(RUN) $(LINT) $(UNIT:%.c=build/release/%) $(GRAD_BIN) $(GOLDEN_BIN) $(ASAN_BIN) $(E2E)
 
 unit: unit-bin ## run the unit tests (V=asan and V=tsan choose another build)
 	@$(RUN) $(UNIT_BIN)
@@ -139,6 +147,11 @@ unit: unit-bin ## run the unit tests (V=asan and V=tsan choose another build)
 grad: ## check every layer's and loss's gradient in double precision
 	+@$(SUBMAKE) V=grad grad-bin
 	@$(RUN) $(GRAD_BIN)
+
+golden: ## compare blocks, networks, loss and training steps with PyTorch, in single and in double precision
+	+@$(SUBMAKE) V=release golden-bin
+	+@$(SUBMAKE) V=grad golden-bin
+	@$(RUN) $(GOLDEN_BIN)
 
 e2e: $(BIN) build/release/tests/e2e/store_driver ## run the program against local servers, stores and hosts
 	@$(RUN) $(E2E)
