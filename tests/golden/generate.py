@@ -258,8 +258,8 @@ def optimizer_case(out, kind):
 
 STEPS = 10
 STEPS_KEPT = (1, STEPS)
-# AdamW's first steps go by the gradient's sign: at the full rate two roundings of one run part within ten steps.
-STEPS_CHANGES = {"adamw": {"nominal_batch": 32, "lr": 0.0002}, "sgd": {"nominal_batch": 32}}
+# At the full rates two roundings of one run part within ten steps (the first ones of AdamW go by the gradient's sign).
+STEPS_CHANGES = {"adamw": {"nominal_batch": 32, "lr": 0.0002}, "sgd": {"nominal_batch": 32, "lr": 0.002, "warmup_bias_lr": 0.02}}
 
 
 def steps_case(out, kind):

@@ -23,9 +23,18 @@ void golden_close(struct golden *g)
     arena_free(&g->arena);
 }
 
+/* tensor_file_find would bring every other format into the double-precision build. */
+static const struct file_tensor *find(const struct tensor_file *f, const char *name)
+{
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (!strcmp(f->tensors[i].name, name))
+            return &f->tensors[i];
+    return NULL;
+}
+
 const double *golden_get(struct golden *g, const char *name, size_t *n)
 {
-    const struct st_tensor *t = safetensors_find(&g->file, name);
+    const struct file_tensor *t = find(&g->file, name);
     *n = t ? t->n / 2 : 0;
     if (!t)
         return NULL;
@@ -95,10 +104,15 @@ void golden_check_list(struct golden *g, const char *name, size_t first, const d
         compare(g, name, "value", first + i, x[i], want[first + i], fmax(fabs(want[first + i]), scale), eps_allowed);
 }
 
+size_t golden_plane(const struct tensor *t)
+{
+    return (size_t)t->h * (size_t)t->w;
+}
+
 void golden_check_tensor(struct golden *g, const char *name, const struct tensor *t, int batch, bool is_grad,
                          double eps_allowed)
 {
-    size_t image = tensor_plane_size(t) * (size_t)t->c;
+    size_t image = golden_plane(t) * (size_t)t->c;
     real *x = mem_alloc(mem_mul(image * (size_t)batch, sizeof *x));
     for (int i = 0; i < batch; i++)
         (is_grad ? tensor_get_grad : tensor_get)(t, i, x + (size_t)i * image);
@@ -200,7 +214,7 @@ void golden_model(struct model *m, const char *stem, char scale, int classes, in
 void golden_load_images(struct detector *d, const char *stem, int n)
 {
     struct arena a = {0};
-    size_t bytes = (size_t)d->size * (size_t)d->size * 3;
+    size_t bytes = (size_t)d->h * (size_t)d->w * 3;
     uint8_t **images = ARENA_NEW(&a, uint8_t *, (size_t)n);
     for (int i = 0; i < n; i++) {
         images[i] = ARENA_NEW(&a, uint8_t, bytes);

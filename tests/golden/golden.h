@@ -21,7 +21,7 @@
 
 struct golden {
     struct arena arena; /* of the vectors and of what golden_get returns */
-    struct st_file file;
+    struct tensor_file file;
     long n_compared;     /* values, since the last report */
     double worst;        /* in parts of its tolerance */
     double worst_eps;    /* and in eps */
@@ -39,6 +39,7 @@ void golden_check(struct golden *g, const char *name, const real *x, size_t n, d
 /* Values against those of a stored list, from `first` on, each relative to itself or `scale`, whichever is larger. */
 void golden_check_list(struct golden *g, const char *name, size_t first, const double *x, size_t n, double scale,
                        double eps_allowed);
+size_t golden_plane(const struct tensor *t); /* pixels of a channel */
 /* One tensor of a net, all images of the batch; gradient instead of value when is_grad. */
 void golden_check_tensor(struct golden *g, const char *name, const struct tensor *t, int batch, bool is_grad,
                          double eps_allowed);

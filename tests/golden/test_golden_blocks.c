@@ -183,7 +183,7 @@ static void build(struct fixture *f, const struct block *b, bool is_training, in
 {
     struct net *n = &f->net;
     *n = (struct net){.kernels = &f->kernels, .params = &f->params};
-    *in = whole(n, b->ci, b->h, b->w);
+    *in = net_input(n, b->ci, b->h, b->w);
     int y = b->kind == UPSAMPLE_CONCAT ? add_upsample_concat(f, b, *in)
                                        : add_block(f, b, conv(f, "first", *in, b->ci, 1, 1));
     struct tensor t = n->tensors[y];
@@ -199,7 +199,7 @@ static void build(struct fixture *f, const struct block *b, bool is_training, in
 
 static void backward(struct fixture *f, const char *stem, const struct tensor *out)
 {
-    size_t image = tensor_plane_size(out) * (size_t)out->c;
+    size_t image = golden_plane(out) * (size_t)out->c;
     real *d = ARENA_NEW(&f->arena, real, image * BATCH);
     seeded_fill_unit(arena_printf(&f->arena, "%s/cotangent", stem), d, image * BATCH);
     for (int i = 0; i < BATCH; i++)
@@ -221,12 +221,14 @@ static void check_block(struct fixture *f, const struct block *b)
     seeded_fill_params(stem, &f->params);
 
     build(f, b, false, &in, &out);
-    assert_true(net_forward(&f->net, f->params.data, BATCH));
+    net_use_weights(&f->net, f->params.data);
+    assert_true(net_forward(&f->net, BATCH));
     golden_check_tensor(&f->golden, arena_printf(&f->arena, "%s/inference", stem), &f->net.tensors[out], BATCH, false,
                         FORWARD);
     net_free(&f->net);
     build(f, b, true, &in, &out);
-    assert_true(net_forward(&f->net, f->params.data, BATCH));
+    net_use_weights(&f->net, f->params.data);
+    assert_true(net_forward(&f->net, BATCH));
     golden_check_tensor(&f->golden, arena_printf(&f->arena, "%s/training", stem), &f->net.tensors[out], BATCH, false,
                         FORWARD);
     backward(f, stem, &f->net.tensors[out]);

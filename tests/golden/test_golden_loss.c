@@ -25,7 +25,7 @@ struct fixture {
 static void set_boxes(struct fixture *f, int level, int image)
 {
     const struct tensor *t = &f->d.net.tensors[f->d.box[level]];
-    size_t cells = tensor_plane_size(t);
+    size_t cells = golden_plane(t);
     const char *name = arena_printf(&f->arena, "%s/box%d/%d", f->stem, level, image);
     uint64_t key = seeded_key(name), peaks = seeded_key(arena_printf(&f->arena, "%s#peak", name));
     real *x = ARENA_NEW(&f->arena, real, (size_t)t->c * cells);
@@ -40,7 +40,7 @@ static void set_boxes(struct fixture *f, int level, int image)
 static void set_classes(struct fixture *f, int level, int image)
 {
     const struct tensor *t = &f->d.net.tensors[f->d.cls[level]];
-    size_t n = tensor_plane_size(t) * (size_t)t->c;
+    size_t n = golden_plane(t) * (size_t)t->c;
     uint64_t key = seeded_key(arena_printf(&f->arena, "%s/cls%d/%d", f->stem, level, image));
     real *x = ARENA_NEW(&f->arena, real, n);
     for (size_t i = 0; i < n; i++)
@@ -85,7 +85,7 @@ static void check_target_grads(struct fixture *f)
     for (size_t r = 0; r < n / ROW; r++) {
         struct anchor at = detector_anchor(&f->d, (int)rows[r * ROW + 1]);
         const struct tensor *t = &f->d.net.tensors[f->d.box[at.level]];
-        size_t plane = tensor_plane_size(t);
+        size_t plane = golden_plane(t);
         real *grad = ARENA_NEW(&f->arena, real, plane * (size_t)t->c);
         double got[4 * SPEC_REG_MAX], scale = 0;
         tensor_get_grad(t, (int)rows[r * ROW], grad);
@@ -120,7 +120,7 @@ static void check_case(struct fixture *f, const char *name, int size, int classe
 {
     f->stem = arena_printf(&f->arena, "loss/%s", name);
     golden_model(&f->model, f->stem, 'n', classes, size, true, &f->arena);
-    detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, NULL, size, n, true, &f->arena);
+    detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, NULL, size, size, n, true, &f->arena);
     struct golden_labels labels = golden_labels(&f->golden, f->stem, n);
     for (int l = 0; l < SPEC_LEVELS; l++)
         for (int i = 0; i < n; i++) {

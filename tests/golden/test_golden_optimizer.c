@@ -42,13 +42,6 @@ static void add_gradients(struct fixture *f, struct param_set *p, const char *at
     }
 }
 
-static void check_schedule(struct fixture *f, const char *at, const struct schedule_point *point)
-{
-    const double values[] = {point->lr, point->bias_lr, point->momentum, point->accumulate};
-    golden_check_list(&f->golden, arena_printf(&f->arena, "%s/schedule", at), 0, values, COUNT(values), 0,
-                      SCHEDULE * 0x1p-49 / GOLDEN_EPS);
-}
-
 static void check_optimizer(struct fixture *f, const struct recipe *r)
 {
     struct param_set p;
@@ -60,7 +53,6 @@ static void check_optimizer(struct fixture *f, const struct recipe *r)
     for (int i = 0; i < ITERATIONS; i++) {
         const char *at = arena_printf(&f->arena, "%s/%d", stem, i);
         struct schedule_point point = schedule_at(&r->schedule, i / r->schedule.batches_per_epoch, i);
-        check_schedule(f, at, &point);
         add_gradients(f, &p, at, i);
         if (i - last_step < point.accumulate)
             continue;
@@ -71,6 +63,23 @@ static void check_optimizer(struct fixture *f, const struct recipe *r)
     }
     golden_report(&f->golden, stem);
     assert_true(updates > ITERATIONS / 2 && updates < ITERATIONS); /* steps over one batch and over two */
+}
+
+static void test_schedule(void **state)
+{
+    (void)state;
+    struct golden g;
+    golden_open(&g, "optimizer");
+    for (size_t r = 0; r < N_RECIPES; r++)
+        for (int i = 0; i < ITERATIONS; i++) {
+            const struct schedule *s = &recipes[r].schedule;
+            struct schedule_point at = schedule_at(s, i / s->batches_per_epoch, i);
+            const double values[] = {at.lr, at.bias_lr, at.momentum, at.accumulate};
+            golden_check_list(&g, arena_printf(&g.arena, "optimizer/%s/%d/schedule", recipes[r].kind, i), 0, values,
+                              COUNT(values), 0, SCHEDULE * 0x1p-49 / GOLDEN_EPS);
+        }
+    golden_report(&g, "schedule");
+    golden_close(&g);
 }
 
 static void test_optimizer(void **state)
@@ -86,6 +95,6 @@ static void test_optimizer(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {GOLDEN_SETS(test_optimizer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_schedule), GOLDEN_SETS(test_optimizer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
