@@ -31,7 +31,12 @@ C2K = os.path.join(ROOT, "..", "shared", "data", "c2k")
 RACCOON = os.path.join(ROOT, "..", "shared", "data", "raccoon", "images")
 REPEATS = {"n": (1, 2, 2, 1, 1, 1, 1, 1), "s": (1, 2, 2, 1, 1, 1, 1, 1), "m": (2, 4, 4, 2, 2, 2, 2, 2)}
 NAMES = ["it's", 'b "q"', "çé\\x", "}, 'x': {"]
-MODELS = [("n", 320, NAMES), ("n", 64, ["class %d" % i for i in range(80)]), ("s", 96, NAMES[:2]), ("m", 64, NAMES[:1])]
+# Controls, blanks, marks that are not seen, code points that nobody uses, quotes, and texts that look like the syntax.
+ODD = [chr(c) for c in (1, 9, 10, 13, 0x1f, 0x7f, 0x85, 0xa0, 0xad, 0x300, 0x378, 0x5d0, 0x600, 0x61c, 0x200b, 0x2028, 0x2065, 0x3000,
+                        0xe000, 0xfeff, 0xfff9, 0xffff, 0x110bd, 0x1f600, 0xe0001, 0xf0000, 0x10ffff)]
+ODD += ["'", '"', "'\"", "\\", "\\n", "\\'", "", " ", "{}", "0: 'a'", "猫 🐱"]
+ODD += ["class %d" % i for i in range(len(ODD), 80)]
+MODELS = [("n", 320, NAMES), ("n", 64, ODD), ("s", 96, NAMES[:2]), ("m", 64, NAMES[:1])]
 BOX_PX, SCORE = 1e-3, 1e-4
 
 
@@ -152,7 +157,8 @@ def check_metadata(title, folder, size, names):
     meta = {e.key: e.value for e in model.metadata_props}
     tap.equal(len(meta), len(model.metadata_props), title + "metadata keys are unique")
     tap.equal(ast.literal_eval(meta["names"]), dict(enumerate(names)), title + "names read back as Python")
-    tap.equal(meta["names"], repr(dict(enumerate(names))), title + "names are Python's own repr")
+    if names is not ODD:  # which of the rarest marks repr escapes depends on Python's version
+        tap.equal(meta["names"], repr(dict(enumerate(names))), title + "names are Python's own repr")
     tap.equal((ast.literal_eval(meta["imgsz"]), int(meta["stride"]), meta["task"], int(meta["batch"])), ([size, size], 32, "detect", 1),
               title + "imgsz, stride, task, batch")
     args = {"batch": 1, "half": False, "dynamic": False, "simplify": True, "opset": 13, "nms": False}
