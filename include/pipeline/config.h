@@ -53,6 +53,7 @@ struct config {
     double confidence, iou; /* confidence: 0.001 for eval when not given */
     bool square;
     int max_detections;
+    const char *part; /* "val", "test", "train" */
 
     /* Resolved from the above. */
     const char *command;          /* "run" when none was named */

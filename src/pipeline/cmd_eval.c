@@ -1,12 +1,15 @@
-/* Measures a model file on the held-back images: a table for people, one JSON object with --log-format json. */
+/* Measures a model on a part of the dataset: a table for people; one JSON object with --log-format json, and in the file
+ * that --output-json names. */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/fs.h"
 #include "core/json.h"
 #include "pipeline/show.h"
 #include "pipeline/stages.h"
 
 #define EVAL_BATCH 16
+#define LIMIT_JSON_BYTES (16u << 20)
 
 static const char *input_name(const struct job *j)
 {
@@ -36,8 +39,8 @@ static void print_table(const struct job *j, const struct loaded *m, const struc
     }
     for (int i = 0; i < r->n_classes; i++)
         all[MAP_RULE_STRICT].n_boxes += r->per_class[i].n_boxes;
-    printf("%d held-back images, %s input, confidence > %g, IoU %g; precision and recall at confidence %.3f\n", r->n_images,
-           input_name(j), j->config->confidence, j->config->iou, r->confidence);
+    printf("%d images of part %s, %s input, confidence > %g, IoU %g; precision and recall at confidence %.3f\n", r->n_images,
+           j->config->part, input_name(j), j->config->confidence, j->config->iou, r->confidence);
     printf("strict rule (what is published)               | classic (YOLOv8 8.3) | COCO's tool       |\n");
     printf("  mAP50  mAP50-95  precision   recall    boxes  |   mAP50  mAP50-95  |   mAP50  mAP50-95  | class\n");
     print_row(row, "all");
@@ -70,7 +73,7 @@ static struct json *per_class(const struct loaded *m, const struct metrics *r)
     return out;
 }
 
-static void print_json(const struct job *j, const struct loaded *m, const struct metrics by_rule[MAP_RULES])
+static struct json *json_of(const struct job *j, const struct loaded *m, const struct metrics by_rule[MAP_RULES])
 {
     static const char *const names[MAP_RULES] = {"strict", "classic", "coco"};
     const struct metrics *shown = &by_rule[MAP_RULE_STRICT];
@@ -79,6 +82,7 @@ static void print_json(const struct job *j, const struct loaded *m, const struct
     json_set(root, "rule", json_new_string(names[MAP_RULE_STRICT]));
     json_set(root, "input", json_new_string(input_name(j)));
     json_set(root, "confidence", json_new_number(shown->confidence));
+    json_set(root, "part", json_new_string(j->config->part));
     json_set(root, "images", json_new_int(shown->n_images));
     json_set(root, "per_class", per_class(m, shown));
     for (int rule = MAP_RULE_STRICT + 1; rule < MAP_RULES; rule++) {
@@ -88,11 +92,25 @@ static void print_json(const struct job *j, const struct loaded *m, const struct
         json_set(other, "per_class", per_class(m, r));
         json_set(root, names[rule], other);
     }
-    show_json_line(root);
-    json_free(root);
+    return root;
 }
 
-/* The held-back images count, defects of the training part do not matter here. */
+static bool print(const struct job *j, const struct loaded *m, const struct metrics by_rule[MAP_RULES], struct error *e)
+{
+    const char *file = j->config->output_json_path;
+    struct json *root = json_of(j, m, by_rule);
+    struct str_buf text = STR_BUF(LIMIT_JSON_BYTES);
+    if (!strcmp(j->config->log_format, "json"))
+        show_json_line(root);
+    else
+        print_table(j, m, by_rule);
+    json_write(root, true, &text);
+    bool ok = !*file || fs_write_atomic(file, str_buf_view(&text), e);
+    str_buf_free(&text);
+    json_free(root);
+    return ok;
+}
+
 bool cmd_eval(struct job *j, struct error *e)
 {
     struct loaded m = {0};
@@ -103,11 +121,7 @@ bool cmd_eval(struct job *j, struct error *e)
     job_log_defects(j, 20);
     if (!job_accept_dataset(j, e))
         return false;
-    bool ok = stage_load(j, path, EVAL_BATCH, &m, e) && stage_measure(j, &m, r, e);
-    if (ok && !strcmp(j->config->log_format, "json"))
-        print_json(j, &m, r);
-    else if (ok)
-        print_table(j, &m, r);
+    bool ok = stage_load(j, path, EVAL_BATCH, &m, e) && stage_measure(j, &m, r, e) && print(j, &m, r, e);
     stage_unload(&m);
     return ok;
 }

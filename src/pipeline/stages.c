@@ -262,6 +262,11 @@ bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, 
     return true;
 }
 
+static enum dataset_part part_of(const char *name)
+{
+    return !strcmp(name, "train") ? PART_TRAIN : !strcmp(name, "test") ? PART_TEST : PART_VAL;
+}
+
 bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP_RULES], struct error *e)
 {
     const struct dataset *d = &j->dataset;
@@ -273,7 +278,7 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP
                     m->n_classes, d->n_classes);
     struct cache images;
     enum cache_kind kind = j->config->square ? CACHE_SQUARE : CACHE_RECT;
-    if (!cache_open(&images, d, PART_VAL, kind, m->image_size, (size_t)512 << 20, j->pool, e))
+    if (!cache_open(&images, d, part_of(j->config->part), kind, m->image_size, (size_t)512 << 20, j->pool, e))
         return false;
     struct nms_options o = EVALUATE_NMS;
     o.min_score = (float)j->config->confidence;
@@ -281,7 +286,10 @@ bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP
     o.max_detections = j->config->max_detections;
     m->predictor->is_cancelled = stop_requested;
     bool ok = evaluate(m->predictor, m->model->params.data, &images, &o, j->arena, out);
+    int n = images.n;
     cache_close(&images);
+    if (ok && n == 0)
+        return fail(e, ERR_DATA, "dataset %s: there is no image in the part %s", j->config->dataset, j->config->part);
     return ok || fail(e, ERR_STOPPED, "stopped while measuring");
 }
 

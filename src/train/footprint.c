@@ -13,7 +13,7 @@
 #define DECODE_BYTES_PER_PIXEL 6
 #define MOSAIC_SOURCES 4
 /* What is too small to reckon one by one: lists, statistics, the heap's own gaps. */
-#define SMALL_THINGS ((size_t)16 << 20)
+#define SMALL_THINGS ((size_t)8 << 20)
 
 static size_t side_bytes(int side)
 {

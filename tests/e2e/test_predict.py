@@ -160,9 +160,16 @@ def test_eval():
     tap.equal((nothing["coco"]["map50"], nothing["coco"]["recall"]), (0, 0), "--confidence leaves out what is at or below it")
     few = measured("--square", "--confidence", "0", "--max-detections", "1")
     tap.ok(few["coco"]["precision"] > square["coco"]["precision"], "--max-detections keeps the surest", (few["coco"], square["coco"]))
-    r = tap.run("eval", "model", "--dataset", "agreed", cwd=WORK)
+    r = tap.run("eval", "model", "--dataset", "agreed", "--output-json", "eval.json", cwd=WORK)
     tap.equal(r.returncode, 0, "without options it takes the usual thresholds")
-    for words in ("%d held-back images, rectangular input, confidence > 0.001, IoU 0.7" % n, "strict rule", "classic", "COCO"):
+    with open(os.path.join(WORK, "eval.json"), encoding="utf-8") as f:
+        tap.equal(json.load(f), measured(), "--output-json writes what --log-format json prints")
+    train = measured("--part", "train")
+    tap.ok(train["part"] == "train" and train["images"] == len(os.listdir(os.path.join(WORK, "agreed/images/train"))), "--part names another part", train)
+    r = tap.run("eval", "model", "--dataset", "agreed", "--part", "test", cwd=WORK)
+    tap.ok(r.returncode == 3 and "no image in the part test" in r.stderr and r.stdout == "", "which must have images", r.stderr)
+    r = tap.run("eval", "model", "--dataset", "agreed", cwd=WORK)
+    for words in ("%d images of part val, rectangular input, confidence > 0.001, IoU 0.7" % n, "strict rule", "classic", "COCO"):
         tap.contains(r.stdout, words, "and says so: %s" % words)
 
 
