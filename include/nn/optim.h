@@ -21,7 +21,7 @@ struct optim_step {
  * nothing was updated). */
 double optim_update(const struct kernels *k, struct pool *pool, struct param_set *p, const struct optim_step *s);
 
-/* ema = d*ema + (1-d)*data over all of n_total, d = 0.9999 * (1 - exp(-updates/2000)); updates counts from 1. */
-void optim_ema(const struct kernels *k, struct pool *pool, struct param_set *p, long updates);
+/* ema = keep*ema + (1-keep)*data over all of n_total, BatchNorm's running statistics too. */
+void optim_ema(const struct kernels *k, struct pool *pool, struct param_set *p, double keep);
 
 #endif

@@ -27,7 +27,8 @@ struct config {
 
     const char *store, *endpoint_url, *region, *addressing_style, *role_to_assume, *audience; /* "" = not given */
 
-    const char *model; /* "n", "s", "m" */
+    const char *recipe; /* a name that recipe_find knows */
+    const char *model;  /* "n", "s", "m" */
     int image_size, epochs, batch_size, seed;
     const char *optimizer; /* "auto", "sgd", "adamw" */
     double learning_rate;  /* 0 = auto */

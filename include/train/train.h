@@ -13,10 +13,12 @@
 #include "nn/kernels.h"
 #include "nn/optim.h"
 #include "train/history.h"
+#include "train/recipe.h"
 
 #define TRAIN_ENGINE 4 /* rises whenever the same inputs would train to other weights: part of every version */
 
 struct train_options {
+    const struct recipe *recipe;
     int epochs, batch_size;
     int image_size; /* multiple of 32 */
     uint64_t seed;

@@ -101,8 +101,8 @@ static void ema_item(void *ctx, int chunk, int worker)
     j->k->ema(chunk_size(j->p->n_total, chunk), j->keep, j->p->data + o, j->p->ema + o);
 }
 
-void optim_ema(const struct kernels *k, struct pool *pool, struct param_set *p, long updates)
+void optim_ema(const struct kernels *k, struct pool *pool, struct param_set *p, double keep)
 {
-    struct ema_job j = {k, p, (real)(0.9999 * (1 - exp(-(double)updates / 2000)))};
+    struct ema_job j = {k, p, (real)keep};
     pool_run(pool, (int)((p->n_total + CHUNK - 1) / CHUNK), ema_item, &j);
 }

@@ -23,6 +23,7 @@ struct train_options stage_options(const struct job *j)
     const struct config *c = j->config;
     const struct config_augment *g = &c->augment;
     return (struct train_options){
+        .recipe = recipe_find(c->recipe),
         .epochs = c->epochs,
         .batch_size = c->batch_size,
         .image_size = c->image_size,

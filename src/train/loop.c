@@ -49,7 +49,8 @@ static void choose_optimizer(struct trainer *t)
 {
     const struct train_options *o = t->o;
     int n = t->train_images.n, batches = (n + o->batch_size - 1) / o->batch_size;
-    long updates = (long)batches * o->epochs;
+    int nominal = o->recipe->nominal_batch > o->batch_size ? o->recipe->nominal_batch : o->batch_size;
+    long updates = (long)((n + nominal - 1) / nominal) * o->epochs;
     t->optimizer = o->optimizer;
     if (o->optimizer_auto)
         t->optimizer = updates > MANY_UPDATES ? OPTIMIZER_SGD : OPTIMIZER_ADAMW;
@@ -62,7 +63,7 @@ static void choose_optimizer(struct trainer *t)
         .epochs = o->epochs,
         .batches_per_epoch = batches,
         .batch_size = o->batch_size,
-        .nominal_batch = o->batch_size, /* a step after every batch: see docs/detector.md */
+        .nominal_batch = nominal,
         .lr = lr,
         .final_fraction = o->final_lr_fraction,
         .momentum = momentum,
@@ -214,7 +215,9 @@ static bool optimizer_step(struct trainer *t, const struct schedule_point *at, s
     if (!isfinite(optim_update(t->k, t->pool, p, &step)))
         return diverged(t, "gradient", batch_index(t), e);
     memset(p->grad, 0, p->n_trainable * sizeof *p->grad);
-    optim_ema(t->k, t->pool, p, t->s.updates);
+    double batches = (double)t->schedule.batches_per_epoch * t->o->epochs;
+    optim_ema(t->k, t->pool, p,
+              recipe_ema_keep(t->o->recipe, t->s.updates, batches * t->o->batch_size / t->schedule.nominal_batch));
     t->s.last_step = t->s.iteration;
     return true;
 }

@@ -69,7 +69,7 @@ static void step(struct bench *b, int i)
     t[3] = clock_seconds();
     optim_update(&b->k, b->pool, p, &s);
     memset(p->grad, 0, p->n_trainable * sizeof *p->grad);
-    optim_ema(&b->k, b->pool, p, i + 1);
+    optim_ema(&b->k, b->pool, p, 0.9);
     t[4] = clock_seconds();
     for (int part = 0; part < WHOLE; part++)
         b->seconds[part][i] = t[part + 1] - t[part];

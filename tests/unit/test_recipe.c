@@ -35,6 +35,7 @@ static const char golden[] = "augment.close-mosaic=10\n"
                              "momentum=0.937\n"
                              "optimizer=auto\n"
                              "patience=0\n"
+                             "recipe=small-data\n"
                              "seed=0\n"
                              "smoke=false\n"
                              "val-fraction=0.2\n"
@@ -83,6 +84,7 @@ static void only_marked_options_count(void **state)
         {"addressing-style", "path"},
         {"role-to-assume", "x"},
         {"audience", "x"},
+        {"recipe", "reference"},
         {"model", "s"},
         {"image-size", "640"},
         {"epochs", "7"},
