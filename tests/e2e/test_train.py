@@ -60,15 +60,15 @@ def test_publish_and_skip():
 def test_same_bytes():
     work = make_workspace()
     sums = {}
-    for threads in (1, 2, 3):
-        r = train(work, "t%d" % threads, "--threads", threads, "--onnx-dynamic-batch", "true" if threads == 3 else "false")
+    for threads in (1, 2, 3, 4):
+        r = train(work, "t%d" % threads, "--threads", threads, "--onnx-dynamic-batch", "true" if threads == 4 else "false")
         if r.returncode:
             tap.diag(r.stderr)
         sums[threads] = digest(os.path.join(work, "t%d" % threads, "model.safetensors"))
-    tap.ok(len(set(sums.values())) == 1, "1, 2 and 3 threads give the same bytes", sums)
+    tap.ok(len(set(sums.values())) == 1, "1, 2, 3 and 4 threads give the same bytes", sums)
     # TensorShapeProto.Dimension.dim_param, of the input and of the output
     n_dynamic = [read_bytes(os.path.join(work, "t%d" % n, "model.onnx")).count(b"\x12\x05batch") for n in sums]
-    tap.equal(n_dynamic, [0, 0, 2], "the ONNX file takes any batch where onnx-dynamic-batch says so, and only there")
+    tap.equal(n_dynamic, [0, 0, 0, 2], "the ONNX file takes any batch where onnx-dynamic-batch says so, and only there")
     r = train(work, "seed", "--seed", "1")
     tap.ok(digest(os.path.join(work, "seed", "model.safetensors")) != sums[1], "another seed gives another model")
 
@@ -89,6 +89,28 @@ def test_same_bytes():
     tap.equal(r.returncode, 0, "the same command goes on")
     tap.contains(r.stderr, "resumed", "from the checkpoint")
     tap.equal(digest(os.path.join(work, "stopped", "model.safetensors")), sums[1], "and ends with the very same bytes")
+    shutil.rmtree(work)
+
+
+def test_same_bytes_on_every_cpu():
+    """The reference set, one lane after another, and every vector set that this CPU has: two epochs, 1 to 4 threads."""
+    work = make_workspace(4, 2)
+    sums, sets = {}, []
+    for kernels in ("ref", "avx2", "avx512"):
+        for threads in (1, 2, 3, 4):
+            name = "%s-%d" % (kernels, threads)
+            r = tap.run("train", "--output", name, "--image-size", "64", "--epochs", "2", "--batch-size", "2", "--kernels", kernels,
+                        "--threads", threads, cwd=work, timeout=300)
+            if r.returncode == 2 and "this CPU lacks" in r.stderr:
+                tap.skip("the %s kernels" % kernels, "this CPU lacks their instructions")
+                break
+            sums[name] = digest(os.path.join(work, name, "model.safetensors"))
+            sets.append(kernels)
+    tap.ok(len(set(sets)) >= 2 and len(set(sums.values())) == 1,
+           "kernel sets %s give the same bytes for 1, 2, 3 and 4 threads" % ", ".join(sorted(set(sets))), sums)
+    r = tap.run("train", "--output", "blas", "--image-size", "64", "--epochs", "2", "--batch-size", "2", "--kernels", "openblas", cwd=work,
+                timeout=300)
+    tap.equal(r.returncode, 0, "the openblas set trains too; its bits are its own")
     shutil.rmtree(work)
 
 
@@ -204,4 +226,4 @@ def test_memory():
 if not os.path.isdir(os.path.join(ROOT, "dataset", "images", "train")):
     tap.skip("training", "the sample dataset is not here")
     tap.done()
-tap.main(test_publish_and_skip, test_same_bytes, test_gate_and_divergence, test_fine_tuning, test_kill, test_memory)
+tap.main(test_publish_and_skip, test_same_bytes, test_same_bytes_on_every_cpu, test_gate_and_divergence, test_fine_tuning, test_kill, test_memory)
