@@ -25,7 +25,7 @@ static bool from_manifest(struct job *j, const struct json *manifest, struct err
         file = artifact_named(manifest, "model.onnx");
     const char *sum = json_string(json_get(file, "sha256"), "");
     if (strlen(sum) != 64)
-        return fail(e, ERR_CONFIG, "initial-weights: version %.40s has no model.safetensors to start from", version);
+        return fail(e, ERR_CONFIG, "initial-weights: version %.40s has neither model.safetensors nor model.onnx to start from", version);
     memcpy(j->weights.sha256, sum, 65);
     j->weights.key = arena_strdup(j->arena, json_string(json_get(file, "key"), ""));
     j->weights.parent = arena_strdup(j->arena, version);
@@ -143,7 +143,6 @@ bool weights_fetch(struct job *j, struct error *e)
         return true;
     if (!hex_decode(str_of(j->weights.sha256), sum, sizeof sum))
         return fail(e, ERR_STORE, "initial-weights: the manifest's checksum is not hexadecimal");
-    /* The name keeps the ending: it tells the format. */
     const char *path = fs_join(j->arena, j->work_dir, fs_base(j->weights.key));
     if (!store_get_file(j->store, j->weights.key, path, sum, e))
         return fail_in(e, "initial-weights");

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.path.join(ROOT, "build", "retrain")
+BIN = os.path.abspath(os.environ.get("RETRAIN_BIN", os.path.join(ROOT, "build", "retrain")))
 
 
 def options():
@@ -19,6 +19,7 @@ def options():
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--image-size", default="160")
     p.add_argument("--pretrain", default="20", help="epochs on the first dataset")
+    p.add_argument("--weights", type=os.path.abspath, help="begin from this file instead of training on the first dataset")
     p.add_argument("--work", help="keep the models in this folder")
     return p.parse_args()
 
@@ -46,8 +47,10 @@ def main():
         work = os.path.abspath(o.work or folder)
         os.makedirs(work, exist_ok=True)
         common = ["--image-size", o.image_size, "--formats", "safetensors"]
-        weights, metrics, training = train(work, "first", "--dataset", os.path.join(ROOT, "dataset"), "--epochs", o.pretrain, *common)
-        print("first dataset: %s epochs, mAP50 %.3f, %.0f s" % (o.pretrain, metrics["map50"], training["seconds"]), flush=True)
+        weights = o.weights
+        if not weights:
+            weights, metrics, training = train(work, "first", "--dataset", os.path.join(ROOT, "dataset"), "--epochs", o.pretrain, *common)
+            print("first dataset: %s epochs, mAP50 %.3f, %.0f s" % (o.pretrain, metrics["map50"], training["seconds"]), flush=True)
         print("epochs  from     mAP50 (each seed)          mAP50-95  seconds")
         for epochs in o.epochs.split(","):
             for start, more in (("scratch", []), ("weights", ["--initial-weights", weights])):
