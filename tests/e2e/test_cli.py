@@ -114,7 +114,7 @@ def test_recipe():
               "augment.hsv-s": "0.7", "augment.hsv-v": "0.4", "augment.mosaic": "1", "augment.scale": "0.5", "augment.shear": "0",
               "augment.translate": "0.1", "batch-size": "16", "dataset-format": "auto", "epochs": "100", "final-lr-fraction": "0.01",
               "image-size": "320", "initial-weights": "none", "learning-rate": "auto", "model": "n", "momentum": "0.937", "optimizer": "auto",
-              "patience": "0", "seed": "0", "smoke": "false", "val-fraction": "0.2", "warmup-epochs": "3", "weight-decay": "0.0005"}
+              "patience": "0", "recipe": "small-data", "seed": "0", "smoke": "false", "val-fraction": "0.2", "warmup-epochs": "3", "weight-decay": "0.0005"}
     got = version_of(root)
     for engine in range(1, 100):  # whatever its number is in this release
         text = "".join("%s=%s\n" % kv for kv in sorted({**recipe, "engine": str(engine)}.items()))
