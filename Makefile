@@ -60,7 +60,7 @@ $(B)/src/pipeline/options.o: CPPFLAGS += -Iaction
 # ---- what there is
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 ifeq ($(V),grad)
-SRC := $(filter src/core/% src/image/box.c src/nn/% src/detector/% src/export/safetensors.c src/export/element.c,$(SRC))
+SRC := $(filter src/core/% src/image/box.c src/nn/% src/detector/% src/export/safetensors.c src/export/element.c src/train/recipe.c,$(SRC))
 SRC := $(filter-out src/nn/kernels/set_avx% src/nn/kernels/blas.c,$(SRC))
 endif
 OBJ := $(SRC:%.c=$(B)/%.o)

@@ -1,5 +1,5 @@
 /* The schedule at every iteration, and optimizer, parameter groups, clipping and EMA on given gradients, against torch.optim. */
-#include "recipe.h"
+#include "training.h"
 
 #include <string.h>
 
@@ -42,7 +42,7 @@ static void add_gradients(struct fixture *f, struct param_set *p, const char *at
     }
 }
 
-static void check_optimizer(struct fixture *f, const struct recipe *r)
+static void check_optimizer(struct fixture *f, const struct training *r)
 {
     struct param_set p;
     make_params(f, &p);
@@ -57,9 +57,9 @@ static void check_optimizer(struct fixture *f, const struct recipe *r)
         if (i - last_step < point.accumulate)
             continue;
         last_step = i;
-        double norm = recipe_update(&f->kernels, NULL, &p, r, &point, ++updates);
+        double norm = training_update(&f->kernels, NULL, &p, r, &point, ++updates);
         golden_check_list(&f->golden, arena_printf(&f->arena, "%s/norm", at), 0, &norm, 1, 0, UPDATE);
-        recipe_check_state(&f->golden, at, &p, UPDATE);
+        training_check_state(&f->golden, at, &p, UPDATE);
     }
     golden_report(&f->golden, stem);
     assert_true(updates > ITERATIONS / 2 && updates < ITERATIONS); /* steps over one batch and over two */
@@ -70,12 +70,12 @@ static void test_schedule(void **state)
     (void)state;
     struct golden g;
     golden_open(&g, "optimizer");
-    for (size_t r = 0; r < N_RECIPES; r++)
+    for (size_t r = 0; r < N_TRAININGS; r++)
         for (int i = 0; i < ITERATIONS; i++) {
-            const struct schedule *s = &recipes[r].schedule;
+            const struct schedule *s = &trainings[r].schedule;
             struct schedule_point at = schedule_at(s, i / s->batches_per_epoch, i);
             const double values[] = {at.lr, at.bias_lr, at.momentum, at.accumulate};
-            golden_check_list(&g, arena_printf(&g.arena, "optimizer/%s/%d/schedule", recipes[r].kind, i), 0, values,
+            golden_check_list(&g, arena_printf(&g.arena, "optimizer/%s/%d/schedule", trainings[r].kind, i), 0, values,
                               COUNT(values), 0, SCHEDULE * 0x1p-49 / GOLDEN_EPS);
         }
     golden_report(&g, "schedule");
@@ -87,8 +87,8 @@ static void test_optimizer(void **state)
     struct fixture f = {0};
     golden_kernels(state, &f.kernels);
     golden_open(&f.golden, "optimizer");
-    for (size_t i = 0; i < N_RECIPES; i++)
-        check_optimizer(&f, &recipes[i]);
+    for (size_t i = 0; i < N_TRAININGS; i++)
+        check_optimizer(&f, &trainings[i]);
     golden_close(&f.golden);
     arena_free(&f.arena);
 }

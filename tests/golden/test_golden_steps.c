@@ -1,6 +1,6 @@
 /* A network that trains for ten batches, against PyTorch: forward, loss, backward, running statistics, schedule in its warm-up,
  * clipping, step and EMA, with all weights and averages compared after the first step and after the tenth. */
-#include "recipe.h"
+#include "training.h"
 
 #include <string.h>
 
@@ -32,7 +32,7 @@ struct run {
     struct loss *loss;
 };
 
-static void check_step(struct fixture *f, struct run *run, const struct recipe *r, const char *at, int step)
+static void check_step(struct fixture *f, struct run *run, const struct training *r, const char *at, int step)
 {
     struct golden *g = &f->golden;
     double allowed = step == 1 ? FIRST_BATCH : LATER_BATCH;
@@ -48,14 +48,14 @@ static void check_step(struct fixture *f, struct run *run, const struct recipe *
     net_update_running(&run->d.net);
     struct schedule_point point = schedule_at(&r->schedule, step / r->schedule.batches_per_epoch, step);
     assert_int_equal(point.accumulate, 1);
-    double norm = recipe_update(&f->kernels, f->pool, &run->model.params, r, &point, step);
+    double norm = training_update(&f->kernels, f->pool, &run->model.params, r, &point, step);
     golden_check_list(g, arena_printf(&f->arena, "%s/norm", at), 0, &norm, 1, 0, allowed);
     if (step == 1 || step == STEPS)
-        recipe_check_state(g, at, &run->model.params, allowed);
+        training_check_state(g, at, &run->model.params, allowed);
     golden_report(g, at);
 }
 
-static void check_steps(struct fixture *f, struct recipe r)
+static void check_steps(struct fixture *f, struct training r)
 {
     struct run run;
     const char *stem = arena_printf(&f->arena, "steps/%s", r.kind);
@@ -79,8 +79,8 @@ static void test_steps(void **state)
     golden_kernels(state, &f.kernels);
     golden_open(&f.golden, "steps");
     f.pool = pool_open(2);
-    for (size_t i = 0; i < N_RECIPES; i++)
-        check_steps(&f, recipes[i]);
+    for (size_t i = 0; i < N_TRAININGS; i++)
+        check_steps(&f, trainings[i]);
     pool_close(f.pool);
     golden_close(&f.golden);
     arena_free(&f.arena);

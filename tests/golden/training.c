@@ -1,11 +1,13 @@
-#include "recipe.h"
+#include "training.h"
 
 #include <string.h>
+
+#include "train/recipe.h"
 
 #define WEIGHT_DECAY 0.0005
 #define MAX_GRAD_NORM 10
 
-const struct recipe recipes[N_RECIPES] = {
+const struct training trainings[N_TRAININGS] = {
     {"adamw",
      OPTIMIZER_ADAMW,
      {.epochs = 4,
@@ -32,7 +34,7 @@ const struct recipe recipes[N_RECIPES] = {
       .warmup_momentum = 0.8}},
 };
 
-double recipe_update(const struct kernels *k, struct pool *pool, struct param_set *p, const struct recipe *r,
+double training_update(const struct kernels *k, struct pool *pool, struct param_set *p, const struct training *r,
                      const struct schedule_point *at, long step)
 {
     struct optim_step s = {.kind = r->optimizer,
@@ -44,11 +46,11 @@ double recipe_update(const struct kernels *k, struct pool *pool, struct param_se
                            .step = step};
     double norm = optim_update(k, pool, p, &s);
     memset(p->grad, 0, p->n_trainable * sizeof *p->grad);
-    optim_ema(k, pool, p, step);
+    optim_ema(k, pool, p, recipe_ema_keep(recipe_find("reference"), step, 1));
     return norm;
 }
 
-void recipe_check_state(struct golden *g, const char *at, const struct param_set *p, double eps_allowed)
+void training_check_state(struct golden *g, const char *at, const struct param_set *p, double eps_allowed)
 {
     golden_check_state(g, arena_printf(&g->arena, "%s/data", at), p, p->data, eps_allowed);
     golden_check_state(g, arena_printf(&g->arena, "%s/ema", at), p, p->ema, eps_allowed);
