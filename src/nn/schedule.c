@@ -16,14 +16,15 @@ static double between(double from, double to, double fraction)
     return from + (to - from) * fraction;
 }
 
+/* rint: halves go to the even number, as in NumPy and so in the reference recipe. */
 struct schedule_point schedule_at(const struct schedule *s, int epoch, long iteration)
 {
     double factor = (1 - (double)epoch / s->epochs) * (1 - s->final_fraction) + s->final_fraction;
-    double accumulate = round((double)s->nominal_batch / s->batch_size);
+    double accumulate = rint((double)s->nominal_batch / s->batch_size);
     struct schedule_point p = {.lr = s->lr * factor, .bias_lr = s->lr * factor, .momentum = s->momentum};
     if (iteration < s->warmup_iterations) {
         double f = (double)iteration / s->warmup_iterations;
-        accumulate = round(between(1, (double)s->nominal_batch / s->batch_size, f));
+        accumulate = rint(between(1, (double)s->nominal_batch / s->batch_size, f));
         p.bias_lr = between(s->warmup_bias_lr, p.lr, f);
         p.lr = between(0, p.lr, f);
         p.momentum = between(s->warmup_momentum, s->momentum, f);
