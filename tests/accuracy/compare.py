@@ -72,7 +72,7 @@ def run_retrain(o, work):
     """The whole job into a store of its own, which keeps one row per epoch."""
     store = work / "store"
     shutil.rmtree(store, ignore_errors=True)
-    command = [o.retrain, "run", "--dataset", str(o.out), "--image-size", str(o.image_size), "--epochs", str(o.epochs), "--seed",
+    command = [os.path.abspath(o.retrain), "run", "--dataset", str(o.out.resolve()), "--image-size", str(o.image_size), "--epochs", str(o.epochs), "--seed",
                str(o.seed), "--recipe", o.recipe, "--store", "file://%s" % store.resolve()]
     started = time.time()
     subprocess.run(command, check=True, cwd=work)
