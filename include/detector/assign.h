@@ -22,6 +22,10 @@ struct target {
 struct assigner; /* working memory of one worker */
 struct assigner *assigner_open(int n_anchors);
 void assigner_close(struct assigner *a);
+/* From here on a box with a side below least_side net pixels finds its anchors as if that side were so long, about the same
+ * centre; overlaps stay those of the box itself. A box smaller than a cell may contain no centre and would teach nothing.
+ * 0 = as the box is. */
+void assigner_widen(struct assigner *a, real least_side);
 
 /* labels are fractions of the net's input. Writes at most d->n_anchors targets, sorted by anchor; returns the count. */
 int assign_image(struct assigner *a, const struct detector *d, int image, const struct label *labels, int n_labels,

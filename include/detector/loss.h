@@ -27,6 +27,7 @@ struct loss; /* opaque; knows its detector */
 
 struct loss *loss_open(struct detector *d, struct arena *a);
 void loss_close(struct loss *l); /* frees the workers' memory */
+void loss_widen(struct loss *l, real least_side); /* assigner_widen for all of them */
 
 /* labels[i] are image i's n_labels[i] labels, fractions of the net's input. */
 void loss_assign(struct loss *l, const struct label *const *labels, const int *n_labels, int n);

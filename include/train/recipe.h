@@ -5,12 +5,13 @@
 struct recipe {
     const char *name;
     int nominal_batch; /* images per optimizer step, accumulated over batches; 0 = one batch */
+    double least_side; /* net pixels: smaller boxes find anchors as if they had it (detector/assign.h) */
     /* At update u (from 1) the average of the weights keeps ema_decay * (1 - exp(-u / ramp)) of itself. ramp is in updates,
      * at most so large a share of all of them. */
     double ema_decay, ema_ramp, ema_ramp_share;
 };
 
-/* "small-data" (the default), "reference" (YOLOv8 8.3's own loop). NULL when there is none of that name. */
+/* "small-data" (the default), "reference" (the loop of YOLOv8 in ultralytics 8.4). NULL when there is none of that name. */
 const struct recipe *recipe_find(const char *name);
 
 double recipe_ema_keep(const struct recipe *r, long update, double all_updates);

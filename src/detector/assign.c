@@ -14,6 +14,7 @@ struct candidate {
 
 struct assigner {
     int n_anchors;
+    real least_side; /* net pixels */
     struct ciou_box *predicted; /* [n_anchors] net pixels, valid where is_decoded */
     bool *is_decoded;
     struct candidate *items; /* all (box, anchor inside it) pairs, box by box, anchors rising */
@@ -46,6 +47,11 @@ void assigner_close(struct assigner *a)
     mem_free(a);
 }
 
+void assigner_widen(struct assigner *a, real least_side)
+{
+    a->least_side = least_side;
+}
+
 static const struct ciou_box *predicted_box(struct assigner *a, const struct detector *d, int image, int anchor,
                                             const struct anchor *at)
 {
@@ -73,12 +79,12 @@ static int clamp_cell(real v, int n)
 }
 
 static void add_candidate(struct assigner *a, const struct detector *d, int image, int anchor, int box, int class_id,
-                          const struct ciou_box *truth)
+                          const struct ciou_box *truth, const struct ciou_box *reach)
 {
     struct anchor at = detector_anchor(d, anchor);
     real x = at.x * (real)at.stride, y = at.y * (real)at.stride;
-    if (!(x - truth->x1 > INSIDE_EPS && y - truth->y1 > INSIDE_EPS && truth->x2 - x > INSIDE_EPS &&
-          truth->y2 - y > INSIDE_EPS))
+    if (!(x - reach->x1 > INSIDE_EPS && y - reach->y1 > INSIDE_EPS && reach->x2 - x > INSIDE_EPS &&
+          reach->y2 - y > INSIDE_EPS))
         return;
     real overlap = ciou(truth, predicted_box(a, d, image, anchor, &at), NULL);
     if (!(overlap > 0))
@@ -93,18 +99,30 @@ static void add_candidate(struct assigner *a, const struct detector *d, int imag
     };
 }
 
+static void widen(real *low, real *high, real least)
+{
+    real lack = (least - (*high - *low)) / 2;
+    if (lack > 0) {
+        *low -= lack;
+        *high += lack;
+    }
+}
+
 /* Anchors inside the box, level by level: only the cells that can be inside are looked at. */
 static void collect(struct assigner *a, const struct detector *d, int image, int box, int class_id,
                     const struct ciou_box *truth)
 {
     int base = 0;
+    struct ciou_box reach = *truth;
+    widen(&reach.x1, &reach.x2, a->least_side);
+    widen(&reach.y1, &reach.y2, a->least_side);
     for (int l = 0; l < SPEC_LEVELS; l++) {
         int stride = d->spec->level_strides[l], h = d->h / stride, w = d->w / stride;
-        int x0 = clamp_cell(truth->x1 / (real)stride - 1, w), x1 = clamp_cell(truth->x2 / (real)stride + 1, w);
-        int y0 = clamp_cell(truth->y1 / (real)stride - 1, h), y1 = clamp_cell(truth->y2 / (real)stride + 1, h);
+        int x0 = clamp_cell(reach.x1 / (real)stride - 1, w), x1 = clamp_cell(reach.x2 / (real)stride + 1, w);
+        int y0 = clamp_cell(reach.y1 / (real)stride - 1, h), y1 = clamp_cell(reach.y2 / (real)stride + 1, h);
         for (int y = y0; y <= y1; y++)
             for (int x = x0; x <= x1; x++)
-                add_candidate(a, d, image, base + y * w + x, box, class_id, truth);
+                add_candidate(a, d, image, base + y * w + x, box, class_id, truth, &reach);
         base += h * w;
     }
 }

@@ -42,6 +42,12 @@ void loss_close(struct loss *l)
         assigner_close(l->assigners[i]);
 }
 
+void loss_widen(struct loss *l, real least_side)
+{
+    for (int i = 0; i < l->n_workers; i++)
+        assigner_widen(l->assigners[i], least_side);
+}
+
 static struct target *targets_of(const struct loss *l, int image)
 {
     return l->targets + (size_t)image * (size_t)l->d->n_anchors;

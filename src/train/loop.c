@@ -106,6 +106,7 @@ static void open_networks(struct trainer *t, struct arena *a)
                    t->o->batch_size, true, &t->work);
     net_use_weights(&t->d.net, m->params.data);
     t->loss = loss_open(&t->d, &t->work);
+    loss_widen(t->loss, (real)t->o->recipe->least_side);
     predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH);
     t->predictor.is_cancelled = stop_requested;
     batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,

@@ -8,7 +8,7 @@ static const struct recipe recipes[] = {
     /* A few hundred photos make a few thousand updates. So a step after every batch, and an average whose memory grows to
      * some fifty updates by the end, however few there are; with the reference's ramp it would be three. */
     {.name = "small-data", .ema_decay = 0.9999, .ema_ramp = 2000, .ema_ramp_share = 0.25},
-    {.name = "reference", .nominal_batch = 64, .ema_decay = 0.9999, .ema_ramp = 2000, .ema_ramp_share = 1e9},
+    {.name = "reference", .nominal_batch = 64, .least_side = 16, .ema_decay = 0.9999, .ema_ramp = 2000, .ema_ramp_share = 1e9},
 };
 
 const struct recipe *recipe_find(const char *name)
