@@ -112,32 +112,33 @@ def train(o):
     print("%s: best epoch %d, mAP50 %.4f, mAP50-95 %.4f, %.0f s" % (path.name, best["epoch"], best["map50"], best["map50_95"], result["wall"]))
 
 
-def seconds_to(run, goal):
-    """Wall time until an epoch's mAP50-95 reached the goal, by the run's own mean time per epoch."""
-    for row in run["rows"]:
-        if row["map50_95"] >= goal:
-            return row["epoch"] * run["wall"] / len(run["rows"])
-    return None
+def epochs_to(run, goal):
+    return next((row["epoch"] for row in run["rows"] if row["map50_95"] >= goal), None)
+
+
+def mean_or_dash(values, form):
+    return "-" if None in values else form % statistics.mean(values)
 
 
 def table(_):
+    """Where a run had to share the machine its wall time is null and only its epochs count."""
     groups = {}
     for path in sorted(RESULTS.glob("*.json")):
         run = json.loads(path.read_text())
         groups.setdefault((run["dataset"], path.name.split("-" + run["dataset"])[0]), []).append(run)
-    print("| dataset | side | seeds | mAP50-95, mean (lowest to highest) | mAP50, mean | wall time | until the reference's mean |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| dataset | side | seeds | mAP50-95, mean (lowest to highest) | mAP50, mean | wall time | until the reference's mean: epochs | and time |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for (dataset, side), runs in sorted(groups.items()):
         scores = [r["best"]["map50_95"] for r in runs]
         reference = groups.get((dataset, "reference"))
-        reached = "-"
+        epochs = times = [None]
         if reference:
-            goal = statistics.mean(r["best"]["map50_95"] for r in reference)
-            times = [seconds_to(r, goal) for r in runs]
-            reached = "not by all" if None in times else "%.0f s" % statistics.mean(times)
-        print("| %s | %s | %d | %.4f (%.4f to %.4f) | %.4f | %.0f s | %s |" % (
+            epochs = [epochs_to(r, statistics.mean(x["best"]["map50_95"] for x in reference)) for r in runs]
+            times = [r["wall"] and e and e * r["wall"] / len(r["rows"]) for r, e in zip(runs, epochs)]
+        print("| %s | %s | %d | %.4f (%.4f to %.4f) | %.4f | %s | %s | %s |" % (
             dataset, side, len(runs), statistics.mean(scores), min(scores), max(scores),
-            statistics.mean(r["best"]["map50"] for r in runs), statistics.mean(r["wall"] for r in runs), reached))
+            statistics.mean(r["best"]["map50"] for r in runs), mean_or_dash([r["wall"] for r in runs], "%.0f s"),
+            mean_or_dash(epochs, "%.0f"), mean_or_dash(times, "%.0f s")))
 
 
 def main():
