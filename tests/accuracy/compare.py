@@ -8,7 +8,7 @@
 A run of the reference needs a python3 with ultralytics; it is run as a program, from scratch, with its defaults, 320 px,
 batch 16, on as many threads as the machine has (by itself it takes one less than there are cores). Both sides report
 mAP by the rule in which precision beyond the reached recall is zero. Options: --epochs 100, --image-size 320,
---recipe NAME, --tag TEXT (kept apart in results), --retrain PROGRAM.
+--threads N, --recipe NAME, --tag TEXT (kept apart in results), --retrain PROGRAM, --shared, --resume.
 """
 import argparse
 import csv
@@ -73,7 +73,7 @@ def run_retrain(o, work):
     store = work / "store"
     shutil.rmtree(store, ignore_errors=True)
     command = [os.path.abspath(o.retrain), "run", "--dataset", str(o.out.resolve()), "--image-size", str(o.image_size), "--epochs", str(o.epochs), "--seed",
-               str(o.seed), "--recipe", o.recipe, "--store", "file://%s" % store.resolve()]
+               str(o.seed), "--recipe", o.recipe, "--threads", str(o.threads), "--store", "file://%s" % store.resolve()]
     started = time.time()
     subprocess.run(command, check=True, cwd=work)
     wall = time.time() - started
@@ -87,12 +87,13 @@ def run_reference(o, work):
     os.environ["YOLO_OFFLINE"] = "true"
     import torch
     import ultralytics
-    threads = os.cpu_count()
-    model = ultralytics.YOLO("yolov8n.yaml")
-    model.add_callback("on_train_start", lambda _: torch.set_num_threads(threads))
+    last = work / "run" / "weights" / "last.pt"
+    model = ultralytics.YOLO(last if o.resume and last.exists() else "yolov8n.yaml")
+    model.add_callback("on_train_start", lambda _: torch.set_num_threads(o.threads))
     started = time.time()
     model.train(data=str(o.out / "data.yaml"), epochs=o.epochs, imgsz=o.image_size, batch=16, seed=o.seed, device="cpu", pretrained=False,
-                plots=False, workers=0, amp=False, verbose=False, project=str(work), name="run", exist_ok=True)
+                plots=False, workers=0, amp=False, verbose=False, project=str(work.resolve()), name="run", exist_ok=True,
+                resume=o.resume and last.exists())
     rows = [{"epoch": int(r["epoch"]), "map50": float(r["metrics/mAP50(B)"]), "map50_95": float(r["metrics/mAP50-95(B)"])}
             for r in csv.DictReader((work / "run" / "results.csv").open(), skipinitialspace=True)]
     return {"wall": time.time() - started, "rows": rows, "version": "ultralytics %s, torch %s" % (ultralytics.__version__, torch.__version__),
@@ -103,13 +104,16 @@ def train(o):
     work = pathlib.Path(o.work) / ("%s-%s-%d" % (o.side, o.name, o.seed))
     work.mkdir(parents=True, exist_ok=True)
     result = (run_retrain if o.side == "retrain" else run_reference)(o, work)
+    if o.shared or o.resume:
+        result["wall"] = None
     best = max(result["rows"], key=lambda r: 0.1 * r["map50"] + 0.9 * r["map50_95"])
     result.update(side=o.side, dataset=o.name, seed=o.seed, epochs=o.epochs, image_size=o.image_size, best=best, cores=os.cpu_count(),
                   machine=platform.machine())
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / ("%s%s-%s-s%d.json" % (o.side, o.tag and "-" + o.tag, o.name, o.seed))
     path.write_text(json.dumps(result, indent=None, separators=(",", ":")) + "\n")
-    print("%s: best epoch %d, mAP50 %.4f, mAP50-95 %.4f, %.0f s" % (path.name, best["epoch"], best["map50"], best["map50_95"], result["wall"]))
+    print("%s: best epoch %d, mAP50 %.4f, mAP50-95 %.4f, %s" % (path.name, best["epoch"], best["map50"], best["map50_95"],
+                                                               "%.0f s" % result["wall"] if result["wall"] else "no time taken"))
 
 
 def epochs_to(run, goal):
@@ -154,6 +158,9 @@ def main():
     run.add_argument("seed", type=int)
     run.add_argument("--epochs", type=int, default=100)
     run.add_argument("--image-size", type=int, default=320)
+    run.add_argument("--threads", type=int, default=os.cpu_count())
+    run.add_argument("--shared", action="store_true", help="the machine does other work too: keep no wall time")
+    run.add_argument("--resume", action="store_true", help="go on from the reference's last checkpoint; keeps no wall time")
     run.add_argument("--recipe", default="small-data")
     run.add_argument("--tag", default="")
     run.add_argument("--retrain", default=str(HERE.parents[1] / "build" / "retrain"))
