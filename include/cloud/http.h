@@ -45,8 +45,9 @@ struct http_request {
     struct http_header headers[HTTP_MAX_HEADERS]; /* values without CR or LF; Content-Length is set from the body */
     size_t n_headers;
     struct str body;       /* used when body_path is NULL */
-    const char *body_path; /* sent from this file, which must stay body_bytes long */
-    uint64_t body_bytes;
+    const char *body_path; /* body_bytes of this file, from body_offset on */
+    uint64_t body_offset, body_bytes;
+    const uint8_t *body_sha256; /* not NULL: if those bytes hash to anything else, the last of them is never sent */
     size_t max_bytes; /* ceiling of a reply that is kept in memory; 0 = 64 KiB. Longer is an error */
     FILE *sink;       /* not NULL: the body of a 2xx reply goes here (truncated first), others to memory */
     uint64_t max_sink_bytes; /* ceiling for that; 0 = none */

@@ -39,13 +39,24 @@ enum store_found { STORE_ABSENT, STORE_PRESENT };
 MUST_CHECK bool store_get(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
                           struct str *out, char etag[128], struct error *e);
 MUST_CHECK bool store_stat(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
-/* Large objects, streamed to and from files. sha256 is checked on the way; the download is atomic. */
-MUST_CHECK bool store_put_file(struct store *s, const char *key, const char *path, const char *content_type, struct error *e);
+/* A local file as it was when its owner read it: the very bytes that an object shall have. */
+struct store_file {
+    const char *path;
+    const char *content_type; /* NULL = application/octet-stream */
+    uint64_t size_bytes;
+    uint8_t sha256[32];
+};
+/* Reads the file once, to its end. `path` and content_type are borrowed. */
+MUST_CHECK bool store_file_read(const char *path, const char *content_type, struct store_file *out, struct error *e);
+
+/* Large objects, streamed to and from files. sha256 is checked on the way: if the file has other bytes by now, or
+ * changes under the upload, that is ERR_STORE and the object stays what it was. The download is atomic. */
+MUST_CHECK bool store_put_file(struct store *s, const char *key, const struct store_file *f, struct error *e);
 MUST_CHECK bool store_get_file(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e);
 /* Like store_put_file, but leaves an object that is already there alone: *written = false. Where the store has no
  * conditional writes, another writer may still slip in between. */
-MUST_CHECK bool store_put_new_file(struct store *s, const char *key, const char *path, const char *content_type,
-                                   bool *written, struct error *e);
+MUST_CHECK bool store_put_new_file(struct store *s, const char *key, const struct store_file *f, bool *written,
+                                   struct error *e);
 /* The SHA-256 of an object, as recorded by store_put_file or by reading it. */
 MUST_CHECK bool store_digest(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e);
 

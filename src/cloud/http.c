@@ -33,11 +33,11 @@ struct transfer {
     struct http *h;
     const struct http_request *request;
     FILE *body_file;
-    size_t body_at;
+    uint64_t body_at; /* bytes sent so far */
     struct str_buf reply, headers;
-    struct sha256 hash;
+    struct sha256 hash, body_hash;
     uint64_t n_bytes;
-    bool too_long, sink_failed;
+    bool too_long, sink_failed, body_changed;
 };
 
 static void init_curl(void)
@@ -114,22 +114,55 @@ void http_add_header(struct http_request *r, const char *name, const char *value
     r->headers[r->n_headers++] = (struct http_header){name, value};
 }
 
+/* The file may be written to at this moment. A server has no object before it has the last byte, so that one is kept
+ * back until the whole is known to be right; this also holds with servers that do not check what was signed. */
+static size_t read_file(struct transfer *t, char *p, size_t n)
+{
+    const struct http_request *r = t->request;
+    uint8_t sum[SHA256_BYTES];
+
+    size_t got = fread(p, 1, n, t->body_file);
+    if (got < n) {
+        t->body_changed = !ferror(t->body_file);
+        return CURL_READFUNC_ABORT;
+    }
+    t->body_at += got;
+    if (!r->body_sha256)
+        return got;
+    sha256_add(&t->body_hash, p, got);
+    if (t->body_at == r->body_bytes) {
+        sha256_end(&t->body_hash, sum);
+        sha256_begin(&t->body_hash);
+        t->body_changed = memcmp(sum, r->body_sha256, sizeof sum) != 0;
+    }
+    return t->body_changed ? CURL_READFUNC_ABORT : got;
+}
+
 static size_t on_read(char *p, size_t size, size_t n, void *ctx)
 {
     struct transfer *t = ctx;
-    struct str body = t->request->body;
+    uint64_t total = t->body_file ? t->request->body_bytes : t->request->body.n;
 
     n *= size;
-    if (t->body_file) {
-        size_t got = fread(p, 1, n, t->body_file);
-        return ferror(t->body_file) ? CURL_READFUNC_ABORT : got;
-    }
-    if (n > body.n - t->body_at)
-        n = body.n - t->body_at;
-    if (n)
-        memcpy(p, body.p + t->body_at, n);
+    if (n > total - t->body_at)
+        n = (size_t)(total - t->body_at);
+    if (n == 0)
+        return 0;
+    if (t->body_file)
+        return read_file(t, p, n);
+    memcpy(p, t->request->body.p + t->body_at, n);
     t->body_at += n;
     return n;
+}
+
+static bool rewind_body(struct transfer *t)
+{
+    uint8_t ignored[SHA256_BYTES];
+
+    t->body_at = 0;
+    sha256_end(&t->body_hash, ignored);
+    sha256_begin(&t->body_hash);
+    return !t->body_file || fseeko(t->body_file, (off_t)t->request->body_offset, SEEK_SET) == 0;
 }
 
 /* Without it a connection that died while idle cannot be replayed: CURLE_SEND_FAIL_REWIND. */
@@ -137,14 +170,9 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 {
     struct transfer *t = ctx;
 
-    if (origin != SEEK_SET)
+    if (origin != SEEK_SET || offset != 0) /* we resume nothing: it only ever begins again */
         return CURL_SEEKFUNC_CANTSEEK;
-    if (t->body_file)
-        return fseeko(t->body_file, (off_t)offset, SEEK_SET) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
-    if (offset < 0 || (uint64_t)offset > t->request->body.n)
-        return CURL_SEEKFUNC_FAIL;
-    t->body_at = (size_t)offset;
-    return CURL_SEEKFUNC_OK;
+    return rewind_body(t) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 static size_t on_write(char *p, size_t size, size_t n, void *ctx)
@@ -299,6 +327,8 @@ static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *d
     if (t->too_long)
         return fail(e, ERR_STORE, "%s: the reply is longer than it may be (%" PRIu64 " bytes)", host,
                     r->sink && t->reply.n == 0 ? r->max_sink_bytes : (uint64_t)t->reply.ceiling);
+    if (t->body_changed)
+        return fail(e, ERR_STORE, "%s changed while it was being uploaded: nothing was stored", r->body_path);
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
         out->unreachable = true;
@@ -317,7 +347,8 @@ static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *d
                     detail);
     case CURLE_READ_ERROR:
     case CURLE_ABORTED_BY_CALLBACK:
-        return fail(e, ERR_STORE, "reading %s while sending it: did it change?", r->body_path ? r->body_path : "the body");
+        return fail(e, ERR_STORE, "reading %s while sending it: %s", r->body_path ? r->body_path : "the body",
+                    strerror(errno));
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_FUNCTION_ARGUMENT:
@@ -358,6 +389,8 @@ static bool open_files(struct transfer *t, struct error *e)
         t->body_file = fopen(r->body_path, "rbe");
         if (!t->body_file)
             return fail(e, ERR_STORE, "open %s: %s", r->body_path, strerror(errno));
+        if (!rewind_body(t))
+            return fail(e, ERR_STORE, "seek in %s: %s", r->body_path, strerror(errno));
     }
     /* An attempt before this one may have left bytes. */
     if (r->sink && (fflush(r->sink) || fseeko(r->sink, 0, SEEK_SET) || (ftruncate(fileno(r->sink), 0) && errno != EINVAL)))
@@ -369,6 +402,7 @@ bool http_send(struct http *h, const struct http_request *r, struct arena *a, st
 {
     struct transfer t = {.h = h, .request = r};
     struct url u;
+    uint8_t ignored[SHA256_BYTES];
 
     memset(out, 0, sizeof *out);
     if (!http_may_go_on(h))
@@ -378,11 +412,13 @@ bool http_send(struct http *h, const struct http_request *r, struct arena *a, st
     t.reply = STR_BUF(r->max_bytes ? r->max_bytes : SMALL_REPLY);
     t.headers = STR_BUF(HEADERS_MAX);
     sha256_begin(&t.hash);
+    sha256_begin(&t.body_hash);
 
     curl_easy_reset(h->curl); /* options only: connections stay */
     bool ok = open_files(&t, e) && set_headers(h, r, e) && perform(h, &t, u.authority, out, e);
 
     sha256_end(&t.hash, out->sha256);
+    sha256_end(&t.body_hash, ignored);
     out->body = (struct str){arena_strndup(a, str_buf_text(&t.reply), t.reply.n), t.reply.n};
     out->headers = (struct str){arena_strndup(a, str_buf_text(&t.headers), t.headers.n), t.headers.n};
     if (t.body_file)

@@ -53,14 +53,13 @@ bool resume_push(struct job *j, struct error *e)
         return true;
     if (stop_requested()) /* this is the one thing that is still worth a request; the host kills us soon */
         store_allow_after_stop(j->store, SECONDS_AFTER_STOP);
-    uint8_t sum[SHA256_BYTES];
-    uint64_t size;
+    struct store_file checkpoint;
     char hex[SHA256_HEX];
-    if (!sha256_file(j->checkpoint_path, sum, &size, e))
+    if (!store_file_read(j->checkpoint_path, NULL, &checkpoint, e))
         return false;
-    hex_encode(sum, sizeof sum, hex);
+    hex_encode(checkpoint.sha256, sizeof checkpoint.sha256, hex);
     const char *file = arena_printf(j->arena, "%.16s.bin", hex);
-    if (!store_put_file(j->store, key_of(j, file), j->checkpoint_path, "application/octet-stream", e))
+    if (!store_put_file(j->store, key_of(j, file), &checkpoint, e))
         return fail_in(e, "checkpoint");
 
     struct json *pointer = json_new_object();
@@ -69,7 +68,7 @@ bool resume_push(struct job *j, struct error *e)
     json_set(pointer, "schema", json_new_int(1));
     json_set(pointer, "file", json_new_string(file));
     json_set(pointer, "sha256", json_new_string(hex));
-    json_set(pointer, "size", json_new_int((int64_t)size));
+    json_set(pointer, "size", json_new_int((int64_t)checkpoint.size_bytes));
     json_set(pointer, "jobs", json_new_int(j->n_jobs));
     json_write(pointer, true, &text);
     json_free(pointer);

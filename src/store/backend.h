@@ -15,8 +15,8 @@ struct store_backend {
     bool (*stat)(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
     /* The SHA-256 of an object that may be large. */
     bool (*digest)(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e);
-    bool (*put_file)(struct store *s, const char *key, const char *path, const char *content_type, bool only_if_absent,
-                     bool *written, struct error *e);
+    bool (*put_file)(struct store *s, const char *key, const struct store_file *f, bool only_if_absent, bool *written,
+                     struct error *e);
     bool (*get_file)(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e);
     bool (*put)(struct store *s, const char *key, struct str bytes, const char *content_type, enum store_condition when,
                 const char *etag, bool *written, struct error *e);
@@ -34,6 +34,9 @@ struct store {
     char *url; /* owned; no secrets */
     enum store_guarantee guarantee;
 };
+
+/* Always false: the sentence for a file that has other bytes than its store_file says. */
+bool store_file_changed(const struct store_file *f, struct error *e);
 
 /* Makers. Each fills the common part too. */
 MUST_CHECK bool dir_open(const struct store_options *o, struct store **out, struct error *e);

@@ -148,22 +148,47 @@ static bool name_if_free(const char *from, const char *to, bool *written, struct
     return why == EEXIST || fail(e, ERR_STORE, "write %s: %s", to, strerror(why));
 }
 
-static bool copy_if_free(const char *from, const char *to, struct arena *a, bool *written, struct error *e)
+/* A copy that is known to have the right bytes; no file under that name otherwise. */
+static bool copy_checked(const struct store_file *f, const char *to, struct error *e)
+{
+    uint8_t sum[SHA256_BYTES];
+    uint64_t size_bytes;
+
+    if (!fs_copy_atomic(f->path, to, e))
+        return false;
+    bool ok = sha256_file(to, sum, &size_bytes, e) && (memcmp(sum, f->sha256, sizeof sum) == 0 || store_file_changed(f, e));
+    if (!ok)
+        unlink(to);
+    return ok;
+}
+
+static bool name_over(const char *from, const char *to, struct error *e)
+{
+    if (rename(from, to) == 0)
+        return true;
+    fail(e, ERR_STORE, "write %s: %s", to, strerror(errno));
+    unlink(from);
+    return false;
+}
+
+static bool copy_into(const struct store_file *f, const char *to, bool only_if_absent, struct arena *a, bool *written,
+                      struct error *e)
 {
     char *temporary = temporary_beside(to, a);
 
     *written = false;
-    if (fs_exists(to))
+    if (only_if_absent && fs_exists(to))
         return true;
-    if (!fs_copy_atomic(from, temporary, e))
+    if (!copy_checked(f, temporary, e))
         return false;
-    return name_if_free(temporary, to, written, e) && (!*written || sync_folder(fs_dir(a, to), e));
+    *written = true;
+    bool ok = only_if_absent ? name_if_free(temporary, to, written, e) : name_over(temporary, to, e);
+    return ok && (!*written || sync_folder(fs_dir(a, to), e));
 }
 
-static bool dir_put_file(struct store *s, const char *key, const char *path, const char *content_type,
-                         bool only_if_absent, bool *written, struct error *e)
+static bool dir_put_file(struct store *s, const char *key, const struct store_file *f, bool only_if_absent, bool *written,
+                         struct error *e)
 {
-    (void)content_type;
     struct arena a = {0};
     const char *to = fs_join(&a, dir_of(s)->folder, key);
     const char *folder = fs_dir(&a, to);
@@ -172,8 +197,7 @@ static bool dir_put_file(struct store *s, const char *key, const char *path, con
     for (int i = 0; i < MAKE_TRIES && !ok; i++) {
         if (!fs_mkdirs(folder, e))
             continue;
-        *written = true;
-        ok = only_if_absent ? copy_if_free(path, to, &a, written, e) : fs_copy_atomic(path, to, e);
+        ok = copy_into(f, to, only_if_absent, &a, written, e);
         if (!ok && fs_exists(folder))
             break;
     }

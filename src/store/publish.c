@@ -132,15 +132,17 @@ static bool same_object(struct store *s, const char *key, const char *sha256, bo
 static bool upload(struct store *s, const char *version, struct artifact *artifact, struct arena *a, char **key,
                    struct error *e)
 {
-    uint8_t sum[SHA256_BYTES];
+    struct store_file file;
     bool written, is_same = false;
 
-    if (!sha256_file(artifact->path, sum, &artifact->size_bytes, e))
+    /* Read once: what the manifest says and what is uploaded cannot differ, whatever happens to the file. */
+    if (!store_file_read(artifact->path, artifact->content_type, &file, e))
         return false;
-    hex_encode(sum, sizeof sum, artifact->sha256);
+    hex_encode(file.sha256, sizeof file.sha256, artifact->sha256);
+    artifact->size_bytes = file.size_bytes;
 
     *key = version_key(a, version, artifact->name);
-    if (!store_put_new_file(s, *key, artifact->path, artifact->content_type, &written, e))
+    if (!store_put_new_file(s, *key, &file, &written, e))
         return false;
     if (!written && !same_object(s, *key, artifact->sha256, &is_same, e))
         return false;
@@ -149,7 +151,7 @@ static bool upload(struct store *s, const char *version, struct artifact *artifa
 
     *key = version_key(a, version, arena_printf(a, "%.12s/%s", artifact->sha256, artifact->name));
     log_debug("%s: other bytes under the plain name of %s, using %s", store_url(s), artifact->name, *key);
-    return store_put_file(s, *key, artifact->path, artifact->content_type, e);
+    return store_put_file(s, *key, &file, e);
 }
 
 static bool upload_all(struct store *s, const char *version, struct artifact *artifacts, size_t n, struct json *manifest,

@@ -14,6 +14,7 @@
 #include "store/s3_request.h"
 
 #define SINGLE_PUT_MAX (5ull << 30) /* S3's own limit for one PUT */
+#define OCTETS "application/octet-stream"
 #define LIST_REPLY_MAX (8u << 20)
 #define LIST_MAX_PAGES 1000
 #define META_SHA256 "x-amz-meta-sha256"
@@ -210,7 +211,7 @@ static bool s3_put(struct store *s, const char *key, struct str bytes, const cha
     uint64_t size_bytes = 0;
     struct str now;
 
-    s3_call_header(&c, "Content-Type", content_type ? content_type : "application/octet-stream");
+    s3_call_header(&c, "Content-Type", content_type ? content_type : OCTETS);
     bool ok = conditional_put(&c, when, etag, &a, written, e);
     if (ok && !*written && c.n_attempts > 1) {
         /* An attempt before may have succeeded with its answer lost; then the refusal is our own doing. */
@@ -224,27 +225,27 @@ static bool s3_put(struct store *s, const char *key, struct str bytes, const cha
     return ok;
 }
 
-static bool s3_put_file(struct store *s, const char *key, const char *path, const char *content_type, bool only_if_absent,
-                        bool *written, struct error *e)
+static bool s3_put_file(struct store *s, const char *key, const struct store_file *f, bool only_if_absent, bool *written,
+                        struct error *e)
 {
     struct arena a = {0};
-    struct s3_call c = {.s3 = s3_of(s), .method = "PUT", .key = key, .body_path = path};
+    struct s3_call c = {.s3 = s3_of(s), .method = "PUT", .key = key, .body_path = f->path, .body_bytes = f->size_bytes,
+                        .body_sha256 = f->sha256};
     enum store_found found;
-    uint8_t sum[SHA256_BYTES], there[SHA256_BYTES];
+    uint8_t there[SHA256_BYTES];
     char hex[SHA256_HEX];
 
-    if (!sha256_file(path, sum, &c.body_bytes, e))
-        return fail_in(e, "%s: put %s", s->url, key);
-    if (c.body_bytes > SINGLE_PUT_MAX)
-        return fail(e, ERR_STORE, "%s: %s has %" PRIu64 " bytes: one upload takes at most 5 GiB", s->url, path, c.body_bytes);
-    hex_encode(sum, sizeof sum, hex);
+    if (f->size_bytes > SINGLE_PUT_MAX)
+        return fail(e, ERR_STORE, "%s: %s has %" PRIu64 " bytes: one upload takes at most 5 GiB", s->url, f->path,
+                    f->size_bytes);
+    hex_encode(f->sha256, sizeof f->sha256, hex);
     c.payload_sha256 = hex;
-    s3_call_header(&c, "Content-Type", content_type ? content_type : "application/octet-stream");
+    s3_call_header(&c, "Content-Type", f->content_type ? f->content_type : OCTETS);
     s3_call_header(&c, META_SHA256, hex);
     bool ok = conditional_put(&c, only_if_absent ? STORE_IF_ABSENT : STORE_ALWAYS, NULL, &a, written, e);
     if (ok && !*written && c.n_attempts > 1) {
         ok = s3_digest(s, key, &found, there, e);
-        *written = ok && found == STORE_PRESENT && memcmp(sum, there, sizeof sum) == 0;
+        *written = ok && found == STORE_PRESENT && memcmp(f->sha256, there, sizeof there) == 0;
     }
     arena_free(&a);
     return ok;

@@ -65,7 +65,9 @@ static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct e
     r->url = arena_printf(a, "%s%s%s%s", at.base, path, query[0] ? "?" : "", query);
     r->body = c->body;
     r->body_path = c->body_path;
+    r->body_offset = c->body_offset;
     r->body_bytes = c->body_bytes;
+    r->body_sha256 = c->body_sha256;
     r->max_bytes = c->max_bytes;
     r->sink = c->sink;
     http_add_header(r, "Host", at.authority);

@@ -33,8 +33,9 @@ struct s3_call {
     struct http_header headers[4]; /* signed too */
     size_t n_headers;
     struct str body;
-    const char *body_path;
-    uint64_t body_bytes;
+    const char *body_path; /* or a range of a file: see http.h */
+    uint64_t body_offset, body_bytes;
+    const uint8_t *body_sha256;
     const char *payload_sha256; /* NULL = of `body` */
     size_t max_bytes;
     FILE *sink;

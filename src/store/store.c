@@ -94,17 +94,27 @@ bool store_digest(struct store *s, const char *key, enum store_found *found, uin
     return check_key(s, key, e) && s->backend->digest(s, key, found, sha256, e);
 }
 
-bool store_put_file(struct store *s, const char *key, const char *path, const char *content_type, struct error *e)
+bool store_file_read(const char *path, const char *content_type, struct store_file *out, struct error *e)
 {
-    bool written;
-    return check_key(s, key, e) && s->backend->put_file(s, key, path, content_type, false, &written, e);
+    *out = (struct store_file){.path = path, .content_type = content_type};
+    return sha256_file(path, out->sha256, &out->size_bytes, e);
 }
 
-bool store_put_new_file(struct store *s, const char *key, const char *path, const char *content_type, bool *written,
-                        struct error *e)
+bool store_file_changed(const struct store_file *f, struct error *e)
+{
+    return fail(e, ERR_STORE, "%s changed while it was being uploaded: nothing was stored", f->path);
+}
+
+bool store_put_file(struct store *s, const char *key, const struct store_file *f, struct error *e)
+{
+    bool written;
+    return check_key(s, key, e) && s->backend->put_file(s, key, f, false, &written, e);
+}
+
+bool store_put_new_file(struct store *s, const char *key, const struct store_file *f, bool *written, struct error *e)
 {
     *written = false;
-    return check_key(s, key, e) && s->backend->put_file(s, key, path, content_type, true, written, e);
+    return check_key(s, key, e) && s->backend->put_file(s, key, f, true, written, e);
 }
 
 bool store_get_file(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e)

@@ -86,16 +86,33 @@ static bool cmd_put_match(char **arg)
 
 static bool cmd_put_file(char **arg)
 {
-    return store_put_file(store, arg[0], arg[1], "application/octet-stream", &err);
+    struct store_file f;
+    return store_file_read(arg[1], NULL, &f, &err) && store_put_file(store, arg[0], &f, &err);
+}
+
+static bool put_new_file(const char *key, const struct store_file *f)
+{
+    bool written;
+    if (!store_put_new_file(store, key, f, &written, &err))
+        return false;
+    printf(written ? "written\n" : "refused\n");
+    return true;
 }
 
 static bool cmd_put_new_file(char **arg)
 {
-    bool written;
-    if (!store_put_new_file(store, arg[0], arg[1], NULL, &written, &err))
+    struct store_file f;
+    return store_file_read(arg[1], NULL, &f, &err) && put_new_file(arg[0], &f);
+}
+
+/* put-stale-file KEY PATH BEFORE: PATH, as if it had been the file BEFORE when it was read. */
+static bool cmd_put_stale_file(char **arg)
+{
+    struct store_file f;
+    if (!store_file_read(arg[2], NULL, &f, &err))
         return false;
-    printf(written ? "written\n" : "refused\n");
-    return true;
+    f.path = arg[1];
+    return put_new_file(arg[0], &f);
 }
 
 static bool cmd_get_file(char **arg)
@@ -221,7 +238,7 @@ static const struct {
 } commands[] = {
     {"get", 1, cmd_get},           {"stat", 1, cmd_stat},         {"digest", 1, cmd_digest},
     {"put", 2, cmd_put},           {"put-new", 2, cmd_put_new},   {"put-match", 3, cmd_put_match},
-    {"put-file", 2, cmd_put_file}, {"put-new-file", 2, cmd_put_new_file},
+    {"put-file", 2, cmd_put_file}, {"put-new-file", 2, cmd_put_new_file}, {"put-stale-file", 3, cmd_put_stale_file},
     {"get-file", 3, cmd_get_file}, {"delete", 1, cmd_delete},     {"list", 1, cmd_list},
     {"probe", 0, cmd_probe},       {"publish", 4, cmd_publish},   {"find", 1, cmd_find},
     {"latest", 0, cmd_latest},     {"point", 1, cmd_point},       {"versions", 0, cmd_versions},

@@ -43,7 +43,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def serve(self):
         s = self.server
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        n = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(min(n, 65536))
+        if n > len(body):
+            s.in_body()
+            body += self.rfile.read(n - len(body))
+        if len(body) < n:
+            self.close_connection = True
+            return
         path = urllib.parse.unquote(self.path.split("?")[0])
         s.requests.append((time.monotonic(), self.command, self.path, dict(self.headers)))
         fault = s.faults.pop(0) if s.faults else None
@@ -76,6 +83,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.objects, self.faults, self.requests = {}, [], []
+        self.in_body = lambda: None  # called when some of a body has come
         self.url = "http://127.0.0.1:%d" % self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -218,6 +226,26 @@ def test_broken_transfers():
     server.play()
     code, _, err = d("get", "huge")
     tap.ok(code == 4 and "longer than" in err and len(server.requests) == 1, "a reply has a ceiling", err)
+
+
+def test_changing_file():
+    """Written to while it is on its way: the rest of the body comes from the other file."""
+    path, n = os.path.join(scratch, "changing"), 48 << 20  # more than the sockets hold
+    with open(path, "wb") as f:
+        f.truncate(n)
+    for name, change in (("written to", lambda f: f.write(b"x")), ("cut", lambda f: f.truncate(n - 1))):
+        def in_body():
+            with open(path, "r+b") as f:
+                f.seek(n - 1)
+                change(f)
+        server.play()
+        server.in_body = in_body
+        code, out, err = driver(RETRAIN_STALL_TIMEOUT="30s")("put-new-file", "changing", path)
+        server.in_body = lambda: None
+        tap.ok(code == 4 and len(message(err)) == 1 and "changing changed while it was being uploaded" in err,
+               name + " during its upload: refused", err)
+        tap.ok("/bucket/p/changing" not in server.objects and not server.requests, "no server ever has the whole body",
+               [r[1:3] for r in server.requests])
 
 
 def test_stop():
@@ -367,7 +395,7 @@ def main():
         tap.done()
     server = Server()
     try:
-        tap.main(test_transient, test_for_ever, test_final, test_lost_answer, test_broken_transfers, test_stop, test_after_stop,
+        tap.main(test_transient, test_for_ever, test_final, test_lost_answer, test_broken_transfers, test_changing_file, test_stop, test_after_stop,
                  test_region_and_redirect, test_clock, test_no_conditions, test_web_identity, test_no_secrets)
     finally:
         import shutil

@@ -82,6 +82,18 @@ def test_files():
     tap.equal(left, [], "no temporary is left")
 
 
+def test_changed_files():
+    """A file that is not any more what it was when its hash was taken."""
+    d = driver()
+    before = path("before", random.Random(3).randbytes(300000))
+    for name, data in (("other bytes", random.Random(4).randbytes(300000)), ("shorter", b"x" * 299999), ("empty", b"")):
+        code, out, err = d("put-stale-file", "changed/f", path("now", data), before)
+        tap.ok(code == 4 and len(message(err)) == 1 and "now changed while it was being uploaded" in err,
+               name + ": a changed file is refused", err)
+    tap.equal(admin.keys("models", "team/detector/changed/"), [], "nothing of it is visible")
+    tap.equal(d("put-stale-file", "changed/f", before, before)[:2], (0, "written\n"), "an unchanged one is taken")
+
+
 def test_listing():
     d = driver("s3://models/many")
     for i in range(1101):
@@ -153,13 +165,13 @@ def test_publishing():
 
 
 def test_publishers_at_once():
+    model = path("m", b"weights")
     for bucket in ("models", "versioned"):
         d = driver("s3://%s/race" % bucket)
         runs = []
         for i in range(6):
             report = path("r%d" % i, b"report %d" % i)
-            runs.append(d.start("publish", "same", 1000, path("m", b"weights"), report, "publish", "own%d" % i, 2000 + i,
-                                path("m", b"weights"), report))
+            runs.append(d.start("publish", "same", 1000, model, report, "publish", "own%d" % i, 2000 + i, model, report))
         results = [d.finish(p) for p in runs]
         tap.ok(all(r[0] == 0 for r in results), bucket + ": six publishers at once all end well", results)
         winners = sum(r[1].startswith("published") for r in results)
@@ -269,7 +281,7 @@ def main():
         admin.ok("PUT", "/versioned")
         admin.ok("PUT", "/versioned", {"versioning": ""},
                  b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
-        tap.main(test_objects, test_files, test_listing, test_odd_prefixes, test_publishing, test_publishers_at_once,
+        tap.main(test_objects, test_files, test_changed_files, test_listing, test_odd_prefixes, test_publishing, test_publishers_at_once,
                  test_kills, test_what_goes_wrong, test_permissions, test_no_secrets)
     finally:
         server.stop()

@@ -152,6 +152,25 @@ static void test_put_get(void **state)
     store_close(s);
 }
 
+/* `f` was read before its file got other bytes. */
+static void check_changed(struct store *s, const struct store_file *f)
+{
+    uint8_t sum[32];
+    enum store_found found;
+    bool written;
+    const char **keys;
+    size_t n;
+
+    assert_false(store_put_new_file(s, "v/c/new", f, &written, &err));
+    assert_int_equal(err.code, ERR_STORE);
+    assert_non_null(strstr(err.message, "from changed while it was being uploaded"));
+    assert_false(store_put_file(s, "v/model.onnx", f, &err));
+    check(store_digest(s, "v/model.onnx", &found, sum, &err)); /* still the old one */
+    assert_memory_equal(sum, f->sha256, 32);
+    check(store_list(s, "v/", 100, &arena, &keys, &n, &err));
+    assert_int_equal(n, 1);
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -159,12 +178,15 @@ static void test_files(void **state)
     const char *from = fs_join(&arena, folder, "from"), *to = fs_join(&arena, folder, "to");
     uint8_t sum[32], other[32] = {0}, found_sum[32];
     enum store_found found;
+    struct store_file file;
     struct str got;
     bool written;
 
     write_local("from", "weights");
     sha256_of("weights", 7, sum);
-    check(store_put_file(s, "v/model.onnx", from, "application/octet-stream", &err));
+    check(store_file_read(from, NULL, &file, &err));
+    assert_int_equal(file.size_bytes, 7);
+    check(store_put_file(s, "v/model.onnx", &file, &err));
     check(store_digest(s, "v/model.onnx", &found, found_sum, &err));
     assert_int_equal(found, STORE_PRESENT);
     assert_memory_equal(found_sum, sum, 32);
@@ -181,12 +203,15 @@ static void test_files(void **state)
     assert_false(store_get_file(s, "v/absent", to, NULL, &err));
 
     write_local("from", "other weights");
-    check(store_put_new_file(s, "v/model.onnx", from, NULL, &written, &err));
+    check_changed(s, &file);
+    check(store_file_read(from, NULL, &file, &err));
+    check(store_put_new_file(s, "v/model.onnx", &file, &written, &err));
     assert_false(written);
-    check(store_put_new_file(s, "v/b/model.onnx", from, NULL, &written, &err));
+    check(store_put_new_file(s, "v/b/model.onnx", &file, &written, &err));
     assert_true(written);
-    check(store_put_file(s, "v/model.onnx", from, NULL, &err)); /* replaces */
-    assert_false(store_put_file(s, "v/x", "/no/such/file", NULL, &err));
+    check(store_put_file(s, "v/model.onnx", &file, &err)); /* replaces */
+    file.path = "/no/such/file";
+    assert_false(store_put_file(s, "v/x", &file, &err));
 
     const char **keys;
     size_t n;
