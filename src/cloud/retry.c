@@ -14,7 +14,7 @@ enum retry_kind retry_classify(int status, const char *code)
     /* Some of these come with a 400: the code counts. */
     static const char *const transient[] = {
         "RequestTimeout", "BadDigest", "SlowDown", "ServiceUnavailable", "InternalError", "RequestLimitExceeded",
-        "PriorRequestNotComplete", "ConditionalRequestConflict", "OperationAborted", "IDPCommunicationError", NULL,
+        "PriorRequestNotComplete", "ConditionalRequestConflict", "OperationAborted", "IDPCommunicationError", "XAmzContentSHA256Mismatch", NULL,
     };
     if (status / 100 == 2)
         return RETRY_DONE;

@@ -44,6 +44,8 @@ MUST_CHECK bool s3_open(const struct store_options *o, struct store **out, struc
 
 /* A key's shape: 1 to STORE_KEY_BYTES of [A-Za-z0-9._/-], no empty component, none beginning with '.'. */
 bool store_key_is_valid(const char *key);
+/* The store turned out to lack conditional writes ("ignores them"): a warning, once a run. */
+void store_degrade(struct store *s, const char *why);
 char *store_strdup(const char *s); /* heap, mem_free */
 
 #endif

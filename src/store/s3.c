@@ -180,6 +180,11 @@ static bool conditional_put(struct s3_call *c, enum store_condition when, const 
         *written = run_put(c, when, NULL, a, e);
         return *written;
     }
+    /* Where conditions are known to be ignored, looking first is what there is. */
+    if (s->base.guarantee == STORE_BEST_EFFORT && !holds(c, when, etag, a, &does_hold, e))
+        return false;
+    if (!does_hold)
+        return true;
     if (!s->has_no_conditions && !(when == STORE_IF_MATCH && s->has_no_match)) {
         if (!run_put(c, when, etag, a, e))
             return false;
@@ -191,9 +196,7 @@ static bool conditional_put(struct s3_call *c, enum store_condition when, const 
             return true;
         }
         s->has_no_conditions = c->reply.status == 501;
-        s->base.guarantee = STORE_BEST_EFFORT;
-        log_debug("%s: the server has no %s: going on with best effort", s->base.url,
-                  is_bogus ? "If-Match that works" : "conditional writes");
+        store_degrade(&s->base, is_bogus ? "refuses every If-Match" : "has no conditional writes");
     }
     if (!holds(c, when, etag, a, &does_hold, e))
         return false;

@@ -90,6 +90,11 @@ static const char *cure_of(const struct s3_error_place *p, int status, const str
                                                         : "");
         return buf;
     }
+    if (status == 400 && !r->code[0]) {
+        snprintf(buf, 600, "the server gives no reason: check the region%s%s, whether the session is still valid, and "
+                           "whether endpoint-url is an S3 server", r->region[0] ? ", which it says is " : "", r->region);
+        return buf;
+    }
     if (status / 100 == 3)
         return "the server redirects elsewhere: set region and endpoint-url to where the bucket is";
     if (status == 404)

@@ -150,6 +150,15 @@ void store_allow_after_stop(struct store *s, double seconds)
         s->backend->allow_after_stop(s, seconds);
 }
 
+void store_degrade(struct store *s, const char *why)
+{
+    if (s->guarantee != STORE_BEST_EFFORT)
+        log_warning("%s %s: publishing is best effort there: what is visible is whole all the same, but of two runs at the "
+                    "same moment both may publish, and the later one stays",
+                    s->url, why);
+    s->guarantee = STORE_BEST_EFFORT;
+}
+
 /* Conditional writes hold only if the store refuses both kinds of condition that are false (some ignore them in
  * silence, some only in versioned buckets) and accepts the one that is true. */
 static bool probe_conditions(struct store *s, const char *key, bool *holds, struct error *e)
@@ -199,10 +208,13 @@ bool store_probe(struct store *s, bool *atomic, struct error *e)
         return fail_in(e, "write permission: removing the probe");
 
     /* The back end may have learned on the way that it must do without. */
-    holds = holds && s->guarantee != STORE_BEST_EFFORT;
-    s->guarantee = holds ? STORE_ATOMIC : STORE_BEST_EFFORT;
-    *atomic = holds;
-    log_debug("%s: conditional writes are %s", s->url, holds ? "atomic" : "best effort");
+    if (!holds)
+        store_degrade(s, "ignores conditional writes");
+    if (s->guarantee == STORE_UNPROBED) {
+        s->guarantee = STORE_ATOMIC;
+        log_debug("%s: conditional writes are atomic", s->url);
+    }
+    *atomic = s->guarantee == STORE_ATOMIC;
     return true;
 }
 
