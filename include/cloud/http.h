@@ -51,6 +51,7 @@ struct http_request {
     size_t max_bytes; /* ceiling of a reply that is kept in memory; 0 = 64 KiB. Longer is an error */
     FILE *sink;       /* not NULL: the body of a 2xx reply goes here (truncated first), others to memory */
     uint64_t max_sink_bytes; /* ceiling for that; 0 = none */
+    unsigned patience; /* so many stall time-outs may pass without a byte; 0 = 1. For what a server ponders on */
 };
 void http_add_header(struct http_request *r, const char *name, const char *value); /* borrowed */
 

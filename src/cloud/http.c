@@ -270,7 +270,7 @@ static void set_body(CURL *c, const struct http_request *r)
     }
 }
 
-static void set_timeouts(CURL *c, const struct http *h)
+static void set_timeouts(CURL *c, const struct http *h, unsigned patience)
 {
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(h->connect_seconds * 1000));
     if (h->is_metadata_service) {
@@ -279,7 +279,7 @@ static void set_timeouts(CURL *c, const struct http *h)
     }
     /* Not one time for the whole transfer: a model may be large and the line slow, but it must move. */
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->stall_seconds);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)(h->stall_seconds * (patience ? patience : 1)));
 }
 
 static void set_options(struct http *h, struct transfer *t)
@@ -310,7 +310,7 @@ static void set_options(struct http *h, struct transfer *t)
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, h->wants_fresh ? 1L : 0L);
-    set_timeouts(c, h);
+    set_timeouts(c, h, t->request->patience);
     set_body(c, t->request);
 }
 

@@ -61,6 +61,7 @@ static const struct {
     {"EntityTooLarge", "the object is larger than the server takes"},
     {"QuotaExceeded", "the store is full: prune old versions (keep-versions)"},
     {"XAmzContentSHA256Mismatch", "other bytes arrived than were signed: did the file change, or a proxy rewrite it?"},
+    {"EntityTooSmall", "the store wants larger parts: set RETRAIN_PART_SIZE=64MiB"},
     {"InvalidObjectState", "the object was moved to an archive: restore it"},
     {"MethodNotAllowed", "is endpoint-url really an S3 server?"},
 };
@@ -80,7 +81,7 @@ static const char *cure_of(const struct s3_error_place *p, int status, const str
     }
     if (status == 401 || status == 403) {
         const char *action = is_read                          ? "s3:GetObject"
-                             : strcmp(p->method, "PUT") == 0    ? "s3:PutObject"
+                             : p->method[0] == 'P'              ? "s3:PutObject" /* PUT, and POST of multipart uploads */
                              : strcmp(p->method, "DELETE") == 0 ? "s3:DeleteObject"
                                                                 : "s3:ListBucket";
         snprintf(buf, 600, "check the keys (%s), and grant %s on %s/*%s", p->credentials, action, p->store_url,

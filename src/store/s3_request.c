@@ -9,6 +9,23 @@
 
 #define SKEW_MIN_S 60.0 /* servers refuse 15 minutes; less than this explains nothing */
 
+struct s3_store *s3_of(const struct store *s)
+{
+    return (struct s3_store *)s;
+}
+
+bool s3_open_lanes(struct s3_store *s, int n, struct error *e)
+{
+    for (int i = 0; i < n; i++) {
+        if (s->http[i])
+            continue;
+        if (!http_open(&s->http_options, &s->http[i], e))
+            return false;
+        http_allow_after_stop(s->http[i], s->stop_deadline - clock_seconds());
+    }
+    return true;
+}
+
 void s3_call_header(struct s3_call *c, const char *name, const char *value)
 {
     if (c->n_headers == sizeof c->headers / sizeof *c->headers)
@@ -32,7 +49,16 @@ static const char *object_path(const struct s3_call *c, const struct s3_address 
     return arena_printf(a, "%s/%s", at->root, sigv4_encode(str_of(key), true, a));
 }
 
-static void sign(const struct s3_call *c, struct http_request *r, const char *path, const char *query,
+/* The credentials are only ours under the lock, so what the request carries of them is a copy. */
+static void forget_token(struct s3_call *c)
+{
+    if (c->signed_token)
+        secure_wipe(c->signed_token, strlen(c->signed_token));
+    mem_free(c->signed_token);
+    c->signed_token = NULL;
+}
+
+static void sign(struct s3_call *c, struct http_request *r, const char *path, const char *query,
                  const struct credential_keys *keys, struct arena *a)
 {
     char *date = arena_alloc(a, SIGV4_DATE);
@@ -42,17 +68,18 @@ static void sign(const struct s3_call *c, struct http_request *r, const char *pa
     sigv4_date(now, date);
     http_add_header(r, "x-amz-date", date);
     http_add_header(r, "x-amz-content-sha256", c->payload_sha256);
-    if (keys->session_token[0])
-        http_add_header(r, "x-amz-security-token", keys->session_token);
+    if (keys->session_token[0]) {
+        c->signed_token = store_strdup(keys->session_token);
+        http_add_header(r, "x-amz-security-token", c->signed_token);
+    }
     struct sigv4_request what = {c->method, path, query, r->headers, r->n_headers, c->payload_sha256};
     struct sigv4_key key = {keys->access_key, keys->secret_key, c->s3->region, "s3"};
     sigv4_sign(&what, &key, now, a, &signed_request);
     http_add_header(r, "Authorization", signed_request.authorization);
 }
 
-static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct error *e)
+static bool address_and_sign(struct s3_call *c, struct http_request *r, struct arena *a, struct error *e)
 {
-    struct s3_call *c = ctx;
     struct s3_store *s = c->s3;
     struct s3_address at;
     struct credential_keys keys;
@@ -61,15 +88,9 @@ static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct e
         !credentials_get(s->credentials, &keys, e))
         return fail_in(e, "%s", s->base.url);
     const char *path = object_path(c, &at, a), *query = sigv4_query(c->parameters, c->n_parameters, a);
-    r->method = c->method;
+    c->signed_region = s->region;
+    c->signed_skew_s = s->skew_s;
     r->url = arena_printf(a, "%s%s%s%s", at.base, path, query[0] ? "?" : "", query);
-    r->body = c->body;
-    r->body_path = c->body_path;
-    r->body_offset = c->body_offset;
-    r->body_bytes = c->body_bytes;
-    r->body_sha256 = c->body_sha256;
-    r->max_bytes = c->max_bytes;
-    r->sink = c->sink;
     http_add_header(r, "Host", at.authority);
     for (size_t i = 0; i < c->n_headers; i++)
         http_add_header(r, c->headers[i].name, c->headers[i].value);
@@ -78,13 +99,35 @@ static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct e
     return true;
 }
 
+static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct error *e)
+{
+    struct s3_call *c = ctx;
+
+    forget_token(c);
+    r->method = c->method;
+    r->body = c->body;
+    r->body_path = c->body_path;
+    r->body_offset = c->body_offset;
+    r->body_bytes = c->body_bytes;
+    r->body_sha256 = c->body_sha256;
+    r->max_bytes = c->max_bytes;
+    r->sink = c->sink;
+    r->patience = c->patience;
+    pthread_mutex_lock(&c->s3->lock);
+    bool ok = address_and_sign(c, r, a, e);
+    pthread_mutex_unlock(&c->s3->lock);
+    return ok;
+}
+
 /* The bucket is elsewhere: sign for that region, once. */
 static bool correct_region(struct s3_call *c, int status, const struct s3_reply_error *r)
 {
     bool may_be = status == 301 || status == 307 || status == 400 || strcmp(r->code, "AuthorizationHeaderMalformed") == 0;
-    if (!may_be || c->region_corrected || !r->region[0] || strcmp(r->region, c->s3->region) == 0)
+    if (!may_be || c->region_corrected || !r->region[0] || strcmp(r->region, c->signed_region) == 0)
         return false;
     c->region_corrected = true;
+    if (strcmp(r->region, c->s3->region) == 0)
+        return true; /* another worker was told before */
     log_notice("bucket %s is in region %s, not %s: set region to save a request each run", c->s3->location.bucket, r->region,
                c->s3->region);
     c->s3->region = arena_strdup(&c->s3->arena, r->region);
@@ -99,9 +142,11 @@ static bool correct_clock(struct s3_call *c, const struct http_response *reply, 
     if (!may_be || c->clock_corrected || !clock_parse_http(http_header(reply, "Date"), &theirs))
         return false;
     double skew_s = difftime(theirs, clock_now());
-    if (fabs(skew_s - c->s3->skew_s) < SKEW_MIN_S)
+    if (fabs(skew_s - c->signed_skew_s) < SKEW_MIN_S)
         return false;
     c->clock_corrected = true;
+    if (fabs(skew_s - c->s3->skew_s) < SKEW_MIN_S)
+        return true;
     c->s3->skew_s = skew_s;
     log_warning("this machine's clock is %.0f seconds %s the store's: going by the store's", fabs(skew_s),
                 skew_s > 0 ? "behind" : "ahead of");
@@ -112,6 +157,7 @@ static bool correct_clock(struct s3_call *c, const struct http_response *reply, 
 static bool renew_session(struct s3_call *c, int status, const struct s3_reply_error *r)
 {
     static const char *const codes[] = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "AccessDenied", ""};
+    struct credential_keys now;
     struct error e;
     bool changed = false, may_be = false;
 
@@ -120,6 +166,8 @@ static bool renew_session(struct s3_call *c, int status, const struct s3_reply_e
     if (!may_be || c->session_renewed || (status != 400 && status != 401 && status != 403))
         return false;
     c->session_renewed = true;
+    if (credentials_get(c->s3->credentials, &now, &e) && strcmp(now.session_token, c->signed_token ? c->signed_token : ""))
+        return true; /* another worker has renewed it since this request was signed */
     return credentials_renew(c->s3->credentials, &changed, &e) && changed;
 }
 
@@ -132,20 +180,23 @@ static bool is_absent(const struct s3_call *c, int status, const struct s3_reply
 
 static bool is_answer(const struct s3_call *c, int status, const struct s3_reply_error *r)
 {
+    for (size_t i = 0; c->answers && c->answers[i]; i++) {
+        if (strcmp(c->answers[i], r->code) == 0)
+            return true;
+    }
     if (is_absent(c, status, r))
         return c->absent_is_fine || c->is_conditional;
     return c->is_conditional && (status == 304 || status == 412 || status == 501);
 }
 
-static enum retry_kind judge(void *ctx, const struct http_response *reply, struct arena *a, struct error *e)
+static enum retry_kind judge_error(struct s3_call *c, const struct http_response *reply, struct error *e)
 {
-    (void)a;
-    struct s3_call *c = ctx;
     struct s3_reply_error r;
     bool is_error;
     const char *why = "";
 
     s3_read_error(reply, &r, &is_error);
+    memcpy(c->code, r.code, sizeof c->code);
     if (!is_error || is_answer(c, reply->status, &r))
         return RETRY_DONE;
     if (correct_region(c, reply->status, &r) || correct_clock(c, reply, &r) || renew_session(c, reply->status, &r))
@@ -167,18 +218,30 @@ static enum retry_kind judge(void *ctx, const struct http_response *reply, struc
     return kind;
 }
 
+static enum retry_kind judge(void *ctx, const struct http_response *reply, struct arena *a, struct error *e)
+{
+    (void)a;
+    struct s3_call *c = ctx;
+
+    pthread_mutex_lock(&c->s3->lock);
+    enum retry_kind kind = judge_error(c, reply, e);
+    pthread_mutex_unlock(&c->s3->lock);
+    return kind;
+}
+
 bool s3_run(struct s3_call *c, struct arena *a, struct error *e)
 {
     char hex[SHA256_HEX];
     uint8_t sum[SHA256_BYTES];
-    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c};
+    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = c->max_tries};
 
     if (!c->payload_sha256) {
         sha256_of(c->body.p, c->body.n, sum);
         hex_encode(sum, sizeof sum, hex);
         c->payload_sha256 = hex;
     }
-    bool ok = retry_run(&retry, c->s3->http, a, &c->reply, e);
+    bool ok = retry_run(&retry, c->s3->http[c->lane], a, &c->reply, e);
+    forget_token(c);
     c->n_attempts = retry.n_attempts;
     if (c->payload_sha256 == hex)
         c->payload_sha256 = NULL;

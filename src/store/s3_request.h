@@ -2,6 +2,8 @@
 #ifndef STORE_S3_REQUEST_H
 #define STORE_S3_REQUEST_H
 
+#include <pthread.h>
+
 #include "cloud/credentials.h"
 #include "cloud/retry.h"
 #include "cloud/sigv4.h"
@@ -9,20 +11,37 @@
 #include "store/s3_address.h"
 #include "store/s3_error.h"
 
+#define S3_LANES 4
+#define S3_OCTETS "application/octet-stream"
+
 struct s3_store {
     struct store base; /* first: a struct store * is cast to this */
-    struct arena arena;
     struct s3_location location;
     const char *endpoint_url; /* "" = AWS */
-    const char *region;       /* corrected when the server tells a better one */
     enum s3_style style;
-    struct http *http;
+    /* One connection per thread: [0] for all requests but those of a multipart upload's other workers, which are made
+     * when they are first needed. */
+    struct http *http[S3_LANES];
+    struct http_options http_options;
+    double stop_deadline; /* for the lanes that are made after store_allow_after_stop */
+    uint64_t part_bytes;  /* larger files than a few of these are uploaded in parts */
+
+    /* What requests correct for each other, workers too; a request holds the lock while it signs and while it judges. */
+    pthread_mutex_t lock;
+    struct arena arena;
+    const char *region; /* corrected when the server tells a better one */
+    double skew_s;      /* server's clock minus ours, once it mattered */
     struct credentials *credentials;
-    double skew_s;           /* server's clock minus ours, once it mattered */
+
     bool has_no_conditions; /* answered 501 to one */
     bool has_no_match;      /* refuses every If-Match (radosgw in a versioned bucket) */
     bool wants_bare_etags;  /* matches If-Match only without its quotes (radosgw) */
+    bool has_no_multipart;  /* answered 501 to it */
 };
+
+struct s3_store *s3_of(const struct store *s);
+/* Makes sure that lanes 0..n-1 have a connection. */
+MUST_CHECK bool s3_open_lanes(struct s3_store *s, int n, struct error *e);
 
 struct s3_call {
     struct s3_store *s3;
@@ -41,11 +60,21 @@ struct s3_call {
     FILE *sink;
     bool is_conditional; /* 304, 404, 409 -> later, 412 and 501 are answers */
     bool absent_is_fine; /* 404 is an answer, unless the bucket is missing */
+    const char *const *answers; /* error codes that are answers too; NULL-terminated; may be NULL */
+    int lane;            /* of the worker that sends it; 0 = the store's own thread */
+    int max_tries;       /* 0 = as usual */
+    unsigned patience;   /* see http.h */
 
     /* out */
     struct http_response reply;
+    char code[64]; /* of the last reply, when that was an <Error>, whatever its status; else "" */
     int n_attempts;
     bool region_corrected, clock_corrected, session_renewed;
+
+    /* What the attempt was signed with: another worker may have corrected it meanwhile. */
+    const char *signed_region;
+    double signed_skew_s;
+    char *signed_token; /* owned, wiped by s3_run; NULL = none */
 };
 void s3_call_header(struct s3_call *c, const char *name, const char *value);
 void s3_call_parameter(struct s3_call *c, const char *name, const char *value);

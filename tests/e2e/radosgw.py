@@ -62,6 +62,8 @@ keyring = {folder}/keyring
 rgw data = {folder}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw dns name = localhost
+# S3's own least is 5 MiB; this keeps tests of multipart uploads small.
+rgw multipart min part size = 1048576
 rgw enable gc threads = false
 rgw enable lc threads = false
 rgw s3 auth use sts = true
