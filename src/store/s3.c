@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "core/fs.h"
 #include "core/hash.h"
-#include "core/log.h"
 #include "core/xml.h"
 #include "store/s3_object.h"
 #include "store/s3_put.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/hash.h"
-#include "core/log.h"
 #include "store/s3_multipart.h"
 #include "store/s3_object.h"
 
