@@ -21,6 +21,11 @@ class Driver:
                 self.env[name] = os.environ[name]
         self.env.update(env)
 
+    def at(self, url):
+        other = Driver(url)
+        other.env = self.env
+        return other
+
     def with_env(self, **env):
         other = Driver(self.url)
         other.env = {k: v for k, v in {**self.env, **env}.items() if v is not None}

@@ -95,11 +95,12 @@ def test_changed_files():
 
 
 def test_listing():
-    d = driver("s3://models/many")
+    many = "many +=%25&/\u00e9"  # the server's continuation token is a key: all of this comes back in a query
+    d = driver("s3://models/" + many)
     for i in range(1101):
-        admin.ok("PUT", "/models/many/k/%04d" % i, body=b"")
-    admin.ok("PUT", "/models/many/k/not ours+&<", body=b"")
-    admin.ok("PUT", "/models/manyother/k/1", body=b"")
+        admin.ok("PUT", "/models/%s/k/%04d" % (many, i), body=b"")
+    admin.ok("PUT", "/models/%s/k/not ours+&<" % many, body=b"")
+    admin.ok("PUT", "/models/%sother/k/1" % many, body=b"")
     code, out, err = d("list", "k/")
     tap.ok(code == 0 and out.split() == ["k/%04d" % i for i in range(1101)], "1101 keys over two pages, sorted, ours only",
            err + out[-300:])
@@ -107,11 +108,17 @@ def test_listing():
 
 
 def test_odd_prefixes():
-    for prefix in ("a b", "plus+plus", "e=q&u", "100%", "caf\u00e9/\u6f22", "til~de", "star*'()!", "x" * 300):
+    empty = path("empty", b"")
+    for prefix in ("a b", "plus+plus", "e=q&u", "100%", "caf\u00e9/\u6f22", "til~de", "star*'()!", "x" * 300, "..a", "a..", ".../x",
+                   ".hidden", "%2F", "%2e%2e/%", "a%20b", "a;b,c:d@e$f", "[0]{1}|^`\"<>\\?#", "\u6f22 +=%" * 57):
         d = driver("s3://models/" + prefix)
-        code, out, err = d("put", "k", "v", "get", "k", "list", "")
-        tap.ok(code == 0 and out.endswith("\nv\nk\n"), "prefix " + ascii(prefix)[:40], err)
-        tap.equal(admin.request("GET", "/models/%s/k" % prefix)[2], b"v", "and another client finds it there")
+        code, out, err = d("put", "k", "v", "get", "k", "put", "empty", "", "put-file", "file", empty, "stat", "file", "list", "")
+        tap.ok(code == 0 and out.endswith("\nv\nwritten\npresent 0\nempty\nfile\nk\n"), "prefix " + ascii(prefix)[:40], out + err)
+        found = [admin.request("GET", "/models/%s/%s" % (prefix, key))[::2] for key in ("k", "empty", "file")]
+        tap.equal(found, [(200, b"v"), (200, b""), (200, b"")], "and another client finds it all there")
+    for prefix in ("..", "a/../b", "./a", "a//b", "a/.", "tab\there"):
+        code, _, err = driver("s3://models/" + prefix)("list", "")
+        tap.ok(code == 2 and len(message(err)) == 1, "prefix %s is refused" % ascii(prefix), err)
     vhost = driver("s3://models/v", DRIVER_ENDPOINT=server.endpoint.replace("127.0.0.1", "localhost"), DRIVER_STYLE="virtual")
     code, out, err = vhost("put", "k", "v", "get", "k")
     tap.ok(code == 0 and "\nv\n" in out, "virtual-host style", err)

@@ -3,13 +3,16 @@
 parts that break, answers that get lost, signals, and a later process that goes on where an earlier one was killed."""
 import datetime
 import hashlib
+import http.server
 import json
 import os
 import random
 import re
 import signal
 import tempfile
+import threading
 import time
+import urllib.parse
 
 import fault_proxy
 import radosgw
@@ -27,6 +30,7 @@ PUT_PART = r"PUT .*partNumber="
 COMPLETE = r"POST .*uploadId="
 scratch = tempfile.mkdtemp(prefix="retrain-uploads-")
 server = admin = proxy = None
+secrets = ["Signature="]
 
 
 def file_of(seed, size=SIZE):
@@ -184,6 +188,63 @@ def test_completion():
     code, out, err = driver()("put-new-file", "single", path)
     tap.ok((code, out) == (0, "written\n") and same("single", path) and not sent(PUT_PART), "501 to multipart: one PUT", err)
     clean("completion")
+
+
+class Sessions(http.server.BaseHTTPRequestHandler):
+    """The container's credentials endpoint: sessions of the server's own STS. The first lasts two seconds and is said to
+    last an hour, so that only the server's refusal can tell that it is over."""
+    n = 0
+
+    def do_GET(self):
+        Sessions.n += 1
+        session = sts(Action="AssumeRole", RoleArn="arn:aws:iam:::role/ci", RoleSessionName="uploads",
+                      DurationSeconds="2" if Sessions.n == 1 else "900")
+        field = lambda name: re.search("<%s>(.*?)</%s>" % (name, name), session).group(1)
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        secrets.extend((field("SecretAccessKey"), field("SessionToken")))
+        body = json.dumps({"AccessKeyId": field("AccessKeyId"), "SecretAccessKey": field("SecretAccessKey"),
+                           "Token": field("SessionToken"), "Expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ")}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def sts(**fields):
+    text = urllib.parse.urlencode(fields).encode()
+    return admin.ok("POST", "/", body=text, headers={"content-type": "application/x-www-form-urlencoded"})[1].decode()
+
+
+def test_session():
+    """A session that the server ends between two parts."""
+    short = lambda value: json.dumps(value, separators=(",", ":"))
+    allow = lambda **what: short({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **what}]})
+    sts(Action="CreateRole", RoleName="ci", AssumeRolePolicyDocument=allow(Principal={"AWS": ["arn:aws:iam:::user/test"]},
+                                                                           Action=["sts:AssumeRole"]))
+    sts(Action="PutRolePolicy", RoleName="ci", PolicyName="p", PolicyDocument=allow(Action=["s3:*"], Resource=["arn:aws:s3:::*"]))
+    container = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sessions)
+    threading.Thread(target=container.serve_forever, daemon=True).start()
+    uri = "http://127.0.0.1:%d/" % container.server_address[1]
+    session = driver(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_CONTAINER_CREDENTIALS_FULL_URI=uri)
+    path = file_of(1)
+
+    def late(x):
+        time.sleep(3)
+        fault_proxy.passed(x)
+    proxy.play()
+    proxy.on(PUT_PART, late, n=4)
+    code, out, err = session("put-new-file", "session", path)
+    tap.ok((code, out) == (0, "written\n") and same("session", path), "a session that ends between parts", err)
+    refused = [x for x in sent(PUT_PART) if x.status == 403]
+    tap.ok(len(refused) == 4 and len(sent("POST .*uploads=")) == 1, "four parts were refused, the upload goes on", proxy.lines())
+    tap.equal(Sessions.n, 2, "and four workers renew it once")
+    clean("session")
+    code, out, err = session.at("s3://models/s +=%/\u00e9")("put", "k", "", "put-file", "f", path, "get", "k", "list", "")
+    tap.ok(code == 0 and out.endswith("\nf\nk\n"), "session tokens with odd keys, an empty body and many parts", out + err)
+    container.shutdown()
 
 
 def test_final():
@@ -356,7 +417,8 @@ def test_memory():
 
 def test_no_secrets():
     text = "".join(store_tool.output)
-    tap.equal([s for s in (server.secret_key, "Signature=") if s in text], [], "no secret in %d bytes of output" % len(text))
+    tap.ok(len(secrets) >= 6, "the secrets of sessions too", len(secrets))
+    tap.equal([s for s in [server.secret_key, *secrets] if s in text], [], "no secret in %d bytes of output" % len(text))
 
 
 def main():
@@ -372,7 +434,7 @@ def main():
         admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         admin.ok("PUT", "/models")
         proxy = fault_proxy.Proxy(server.port)
-        tap.main(test_whole, test_small_parts, test_broken_parts, test_completion, test_final, test_changing_file, test_stop,
+        tap.main(test_whole, test_small_parts, test_broken_parts, test_completion, test_session, test_final, test_changing_file, test_stop,
                  test_kill, test_network_lost, test_abandoned, test_together, test_memory, test_no_secrets)
     finally:
         server.stop()
