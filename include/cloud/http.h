@@ -25,6 +25,7 @@ typedef const char *(*http_getenv_fn)(const char *name); /* empty counts as unse
 struct http_options {
     http_getenv_fn getenv;    /* AWS_CA_BUNDLE, RETRAIN_ALLOW_HTTP, RETRAIN_STALL_TIMEOUT ("30s") */
     double connect_seconds;   /* 0 = 10 */
+    double stall_seconds;     /* without RETRAIN_STALL_TIMEOUT; 0 = 30 */
     bool is_metadata_service; /* link-local addresses: plain http, no proxy, at most 5 seconds in all */
 };
 
@@ -49,7 +50,8 @@ struct http_request {
     uint64_t body_offset, body_bytes;
     const uint8_t *body_sha256; /* not NULL: if those bytes hash to anything else, the last of them is never sent */
     size_t max_bytes; /* ceiling of a reply that is kept in memory; 0 = 64 KiB. Longer is an error */
-    FILE *sink;       /* not NULL: the body of a 2xx reply goes here (truncated first), others to memory */
+    FILE *sink;       /* not NULL: the body of a 2xx reply goes here, others to memory */
+    uint64_t sink_from; /* bytes of the sink that stay when the reply is a 206 from there on; a 200 replaces them */
     uint64_t max_sink_bytes; /* ceiling for that; 0 = none */
     unsigned patience; /* so many stall time-outs may pass without a byte; 0 = 1. For what a server ponders on */
 };
@@ -60,7 +62,7 @@ struct http_response {
     bool unreachable; /* refused or unresolvable: a few tries are enough */
     struct str body;  /* in the arena */
     uint64_t n_bytes; /* of the body, wherever it went */
-    uint8_t sha256[SHA256_BYTES]; /* of a body that went to the sink */
+    uint8_t sha256[SHA256_BYTES]; /* of a body that went to the sink, this reply's part of it */
     struct str headers;           /* in the arena: the raw lines of the last reply */
 };
 

@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "core/str.h"
 
 struct url {
     bool is_https;
@@ -16,6 +17,10 @@ struct url {
 
 /* http and https only; no user name in it. `what` names the URL in errors ("endpoint-url"): ERR_CONFIG. */
 MUST_CHECK bool url_parse(const char *text, const char *what, struct arena *a, struct url *out, struct error *e);
+
+/* Where a reply from `base` (an absolute URL) says to look instead: its Location, absolute or relative (RFC 3986, 5.2,
+ * dot segments are left to the server). Without a fragment. NULL when it leads to no http or https URL. */
+char *url_resolve(const char *base, struct str location, struct arena *a);
 
 bool url_host_is_loopback(const char *host); /* localhost, *.localhost, 127/8, ::1 */
 

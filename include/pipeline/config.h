@@ -50,7 +50,7 @@ struct config {
     const char *log_format, *output_json, *config;
 
     const char *output, *wanted_version, *annotate; /* "" = not given */
-    bool show_manifest, delete_version;
+    bool show_manifest, delete_version, offline_ok;
     double confidence, iou; /* confidence: 0.001 for eval when not given */
     bool square;
     int max_detections;
@@ -108,7 +108,7 @@ void config_help_action_yml(struct str_buf *out);
     X(eval, "MODEL", 1, 1, "measure a model on the held-back images")                                                  \
     X(predict, "MODEL IMAGE...", 2, 1000000,                                                                           \
       "print detections in images, folders, patterns as JSON lines (--annotate DIR draws them)")                       \
-    X(pull, "", 0, 0, "fetch the latest (or --version) model to --output DIR, verified")                               \
+    X(pull, "", 0, 0, "fetch the latest (or --version) model to --output, a file or a folder, verified")               \
     X(list, "", 0, 0, "print the published versions with their metrics")                                               \
     X(rollback, "[VERSION]", 0, 1, "point latest.json at an earlier version (--delete removes the bad one)")           \
     X(help, "[OPTION]", 0, 1, "print this page, or one option's")

@@ -31,6 +31,12 @@ MUST_CHECK bool publish_version(struct store *s, const char *version, struct art
  * and the pointer, moves latest.json forward now; else does nothing, so a rollback stays. One small request. */
 MUST_CHECK bool publish_settle(struct store *s, const struct json *manifest, struct error *e);
 
+/* latest.json ("" as version) or the manifest of one version, for those who fetch what it lists: its artifacts are not
+ * looked at. `known` is the etag of the copy that the caller has, "" = none; *found may be STORE_UNCHANGED only then,
+ * with *out NULL. Exactly one request. ERR_STORE when what is there is damaged or too new. */
+MUST_CHECK bool publish_read(struct store *s, const char *version, const char *known, enum store_found *found,
+                             struct json **out, char etag[128], struct error *e);
+
 /* latest.json, or absent. *out is owned by the caller. */
 MUST_CHECK bool publish_latest(struct store *s, enum store_found *found, struct json **out, struct error *e);
 /* Moves the pointer to a published version, forward or back. */

@@ -1,5 +1,7 @@
 /* The model store: a small set of operations that every kind of store can do, and the publish protocol on top.
  *
+ * https:// stores are read only: writing and listing fail with ERR_CONFIG.
+ *
  * Keys are relative to the store's prefix, '/' separated, ASCII letters, digits and "-._". All failures are
  * ERR_STORE (final) or ERR_NET (retries were spent); messages name the store, the key, the request id where there is
  * one and the cure. */
@@ -17,27 +19,32 @@
 struct store; /* opaque; made by store_open; belongs to one thread at a time */
 
 struct store_options {
-    const char *url;              /* "s3://bucket/prefix" or "file://folder" (relative to workspace) */
+    const char *url;              /* "s3://bucket/prefix", "file://folder" (relative to workspace), "https://host/prefix" */
     const char *workspace;        /* for relative file:// folders */
     const char *endpoint_url;     /* NULL or "" = AWS */
     const char *region;           /* NULL or "" = from the environment, else us-east-1 */
     const char *addressing_style; /* "auto", "path", "virtual" */
     const char *role_to_assume, *audience;
     const char *(*getenv)(const char *name); /* the environment, passed in; empty counts as unset */
+    bool is_hasty; /* two tries and short time-outs: for callers that have something to fall back to */
 };
 
 MUST_CHECK bool store_open(const struct store_options *o, struct store **out, struct error *e);
 void store_close(struct store *s);        /* wipes credentials; NULL is fine */
 const char *store_url(const struct store *s); /* without secrets, for messages */
-/* The object's address for people and programs: "s3://bucket/prefix/key" or "file:///abs/folder/key". */
+/* The object's address for people and programs: "s3://bucket/prefix/key", "file:///abs/folder/key" or an https one. */
 char *store_object_url(const struct store *s, const char *key, struct arena *a);
 
-enum store_found { STORE_ABSENT, STORE_PRESENT };
+enum store_found { STORE_ABSENT, STORE_PRESENT, STORE_UNCHANGED /* of conditional reads only */ };
 
 /* Whole small objects (manifests, pointers): at most max_bytes. Absent is a result, not an error; a 403 is an error
  * that names the missing permission, never "absent". etag may be NULL. */
 MUST_CHECK bool store_get(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
                           struct str *out, char etag[128], struct error *e);
+/* The same for a caller that has a copy: STORE_UNCHANGED, and nothing read, while the object still has the etag
+ * `known` ("" = no copy). etag is the object's, in every case but STORE_ABSENT; "" where the store tells none. */
+MUST_CHECK bool store_get_changed(struct store *s, const char *key, const char *known, size_t max_bytes, struct arena *a,
+                                  enum store_found *found, struct str *out, char etag[128], struct error *e);
 MUST_CHECK bool store_stat(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
 /* A local file as it was when its owner read it: the very bytes that an object shall have. */
 struct store_file {
@@ -50,7 +57,9 @@ struct store_file {
 MUST_CHECK bool store_file_read(const char *path, const char *content_type, struct store_file *out, struct error *e);
 
 /* Large objects, streamed to and from files. sha256 is checked on the way: if the file has other bytes by now, or
- * changes under the upload, that is ERR_STORE and the object stays what it was. The download is atomic. */
+ * changes under the upload, that is ERR_STORE and the object stays what it was. A download is atomic, and verified when
+ * sha256 is not NULL; one that broke goes on where it broke, in this process or a later one (store/download.h); trouble
+ * with its local file is ERR_INTERNAL. */
 MUST_CHECK bool store_put_file(struct store *s, const char *key, const struct store_file *f, struct error *e);
 MUST_CHECK bool store_get_file(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e);
 /* Like store_put_file, but leaves an object that is already there alone: *written = false. Where the store has no

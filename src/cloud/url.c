@@ -4,8 +4,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "core/str.h"
-
 bool url_host_is_loopback(const char *host)
 {
     struct in_addr v4;
@@ -73,4 +71,36 @@ bool url_parse(const char *text, const char *what, struct arena *a, struct url *
     out->authority = is_default ? bracketed : arena_printf(a, "%s:%u", bracketed, (unsigned)number);
     out->path = str_dup(a, str_slice(rest, n, rest.n));
     return true;
+}
+
+char *url_resolve(const char *base, struct str location, struct arena *a)
+{
+    struct str to = str_trim(location), from = str_of(base);
+    size_t scheme = str_starts(from, "https://") ? 8 : 7, host = scheme, path;
+
+    for (size_t i = 0; i < to.n; i++) {
+        if ((unsigned char)to.p[i] <= ' ' || to.p[i] == 0x7f)
+            return NULL;
+    }
+    str_cut(&(struct str){to.p, to.n}, '#', &to);
+    while (host < from.n && !strchr("/?#", from.p[host]))
+        host++;
+    if (str_starts(to, "https://") || str_starts(to, "http://"))
+        return str_dup(a, to);
+    if (str_starts(to, "//"))
+        return arena_printf(a, STR_FMT STR_FMT, (int)scheme - 2, from.p, STR_ARG(to));
+    if (str_starts(to, "/"))
+        return arena_printf(a, STR_FMT STR_FMT, (int)host, from.p, STR_ARG(to));
+    size_t colon = 0;
+    while (colon < to.n && !strchr(":/?", to.p[colon]))
+        colon++;
+    if (!to.n || (colon < to.n && to.p[colon] == ':'))
+        return NULL; /* another scheme */
+    /* Relative to the last folder of the path. */
+    path = host;
+    while (path < from.n && !strchr("?#", from.p[path]))
+        path++;
+    while (path > host && from.p[path - 1] != '/')
+        path--;
+    return arena_printf(a, STR_FMT "%s" STR_FMT, (int)path, from.p, path == host ? "/" : "", STR_ARG(to));
 }

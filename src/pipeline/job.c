@@ -15,7 +15,7 @@
 
 enum { SMOKE_TRAIN = 16, SMOKE_VAL = 8 };
 
-bool job_open_store(struct job *j, struct error *e)
+bool job_connect(struct job *j, bool is_hasty, struct error *e)
 {
     const struct config *c = j->config;
     struct store_options o = {
@@ -27,9 +27,15 @@ bool job_open_store(struct job *j, struct error *e)
         .role_to_assume = c->role_to_assume,
         .audience = c->audience,
         .getenv = j->host->getenv,
+        .is_hasty = is_hasty,
     };
+    return store_open(&o, &j->store, e);
+}
+
+bool job_open_store(struct job *j, struct error *e)
+{
     enum store_found found;
-    if (!store_open(&o, &j->store, e))
+    if (!job_connect(j, false, e))
         return false;
     if (publish_latest(j->store, &found, &j->latest, e))
         return true;

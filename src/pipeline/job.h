@@ -52,6 +52,9 @@ struct job {
     const char *headline; /* last line of the log and first of the report */
 };
 
+/* Opens the store; is_hasty as in store_options. */
+MUST_CHECK bool job_connect(struct job *j, bool is_hasty, struct error *e);
+/* Opens the store and reads latest.json. */
 MUST_CHECK bool job_open_store(struct job *j, struct error *e);
 /* Checksum, initial weights, version. Opens the store only if the initial weights ask for it. Decodes nothing. */
 MUST_CHECK bool job_version(struct job *j, struct error *e);

@@ -8,7 +8,7 @@
 
 /* X(field, name, description): the `outputs:` of action.yml and docs/options.md are made from it. */
 #define OUTPUTS(X)                                                                                                     \
-    X(status, "status", "published, skipped, checkpointed, rejected, planned or failed")                               \
+    X(status, "status", "published, skipped, checkpointed, rejected, planned or failed; of pull: pulled, current or kept")                               \
     X(version, "version", "version of the model: dataset checksum and recipe checksum, shortened")                     \
     X(dataset_checksum, "dataset-checksum", "SHA-256 of the dataset's manifest")                                       \
     X(map50, "map50", "mAP at IoU 0.50 on the held-back images")                                                       \

@@ -20,14 +20,31 @@ bool loader_check_escape(const struct loader *l, const char *option, const char 
     return true;
 }
 
+/* A plain web address can be read by key and nothing else. */
+static bool check_web_store(const struct config *c, struct error *e)
+{
+    static const char *const refused[] = {"run", "plan", "check", "list", "rollback"};
+    bool is_list = !strcmp(c->command, "list");
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        if (!strcmp(c->command, refused[i]))
+            return fail(e, ERR_CONFIG, "store: '%s' is a plain web address, %s: %s needs s3://bucket/prefix or file://folder",
+                        c->store, is_list ? "which cannot be listed" : "which is read only", c->command);
+    }
+    return true;
+}
+
 bool loader_check_places(const struct loader *l, struct error *e)
 {
     const struct config *c = l->c;
     struct arena *a = l->in->arena;
     bool is_folder_store = str_starts(str_of(c->store), "file://");
     const char *folder = is_folder_store ? c->store + strlen("file://") : "";
-    if (!is_folder_store && !str_starts(str_of(c->store), "s3://"))
-        return fail(e, ERR_CONFIG, "store: '%s' is neither s3://bucket/prefix nor file://folder", c->store);
+    bool is_web_store = str_starts(str_of(c->store), "https://") || str_starts(str_of(c->store), "http://");
+    if (!is_folder_store && !is_web_store && !str_starts(str_of(c->store), "s3://"))
+        return fail(e, ERR_CONFIG, "store: '%s' is neither s3://bucket/prefix nor file://folder nor https://host/prefix",
+                    c->store);
+    if (is_web_store && !check_web_store(c, e))
+        return false;
     if (is_folder_store && !*folder)
         return fail(e, ERR_CONFIG, "store: 'file://' names no folder; write file://models");
     if (!loader_check_escape(l, "dataset", c->dataset, e) ||

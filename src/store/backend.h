@@ -10,8 +10,9 @@
 struct store_backend {
     void (*close)(struct store *s);
     char *(*object_url)(const struct store *s, const char *key, struct arena *a);
-    bool (*get)(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
-                struct str *out, char etag[128], struct error *e);
+    /* known: "" or the etag of a copy that the caller has; then STORE_UNCHANGED is an answer. etag is never NULL. */
+    bool (*get)(struct store *s, const char *key, const char *known, size_t max_bytes, struct arena *a,
+                enum store_found *found, struct str *out, char etag[128], struct error *e);
     bool (*stat)(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
     /* The SHA-256 of an object that may be large. */
     bool (*digest)(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e);
@@ -41,6 +42,12 @@ bool store_file_changed(const struct store_file *f, struct error *e);
 /* Makers. Each fills the common part too. */
 MUST_CHECK bool dir_open(const struct store_options *o, struct store **out, struct error *e);
 MUST_CHECK bool s3_open(const struct store_options *o, struct store **out, struct error *e);
+MUST_CHECK bool web_open(const struct store_options *o, struct store **out, struct error *e);
+
+/* What is_hasty means, for the makers of network stores. */
+#define HASTY_TRIES 2
+#define HASTY_CONNECT_SECONDS 3.0
+#define HASTY_STALL_SECONDS 5.0
 
 /* A key's shape: 1 to STORE_KEY_BYTES of [A-Za-z0-9._/-], no empty component, none beginning with '.'. */
 bool store_key_is_valid(const char *key);

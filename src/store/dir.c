@@ -13,6 +13,7 @@
 #include "store/backend.h"
 #include "store/dir_lock.h"
 #include "store/dir_tidy.h"
+#include "store/download.h"
 
 #define MAKE_TRIES 16 /* a remover may take the folder away between our mkdir and our write */
 
@@ -68,8 +69,8 @@ static void etag_of(struct str bytes, char etag[128])
     snprintf(etag, 128, "\"%s\"", hex);
 }
 
-static bool dir_get(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
-                    struct str *out, char etag[128], struct error *e)
+static bool dir_get(struct store *s, const char *key, const char *known, size_t max_bytes, struct arena *a,
+                    enum store_found *found, struct str *out, char etag[128], struct error *e)
 {
     const char *path = fs_join(a, dir_of(s)->folder, key);
     struct fs_stat st;
@@ -86,9 +87,8 @@ static bool dir_get(struct store *s, const char *key, size_t max_bytes, struct a
             return true; /* removed between the two calls */
         return store_trouble(s, e);
     }
-    *found = STORE_PRESENT;
-    if (etag)
-        etag_of(*out, etag);
+    etag_of(*out, etag);
+    *found = strcmp(etag, known) ? STORE_PRESENT : STORE_UNCHANGED;
     return true;
 }
 
@@ -205,27 +205,32 @@ static bool dir_put_file(struct store *s, const char *key, const struct store_fi
     return ok || store_trouble(s, e);
 }
 
+/* From the start each time: a folder's reads do not break as a network's do. */
+static bool copy_whole(void *ctx, FILE *sink, struct error *e)
+{
+    const char *from = ctx;
+    char block[1 << 16];
+    size_t n;
+    FILE *f = fopen(from, "rbe");
+
+    if (!f)
+        return fail(e, ERR_STORE, "open %s: %s", from, strerror(errno));
+    bool ok = (fseeko(sink, 0, SEEK_SET) == 0 && ftruncate(fileno(sink), 0) == 0) ||
+              fail(e, ERR_INTERNAL, "truncating a temporary file: %s", strerror(errno));
+    while (ok && (n = fread(block, 1, sizeof block, f)) > 0)
+        ok = fwrite(block, 1, n, sink) == n || fail(e, ERR_INTERNAL, "%s", strerror(errno));
+    if (ok && ferror(f))
+        ok = fail(e, ERR_STORE, "read %s: %s", from, strerror(errno));
+    fclose(f);
+    return ok;
+}
+
 static bool dir_get_file(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e)
 {
     struct arena a = {0};
-    const char *from = fs_join(&a, dir_of(s)->folder, key);
-    char *temporary = temporary_beside(path, &a);
-    uint8_t sum[SHA256_BYTES];
-    uint64_t size_bytes;
-    bool ok = true;
-
-    if (!fs_exists(from))
-        ok = fail(e, ERR_STORE, "%s: %s does not exist", s->url, key);
-    ok = ok && (fs_copy_atomic(from, temporary, e) || fail_in(e, "%s: get %s", s->url, key));
-    ok = ok && sha256_file(temporary, sum, &size_bytes, e);
-    if (ok && sha256 && memcmp(sum, sha256, sizeof sum))
-        ok = fail(e, ERR_STORE, "%s: %s holds other bytes than its manifest says (SHA-256 differs): publish it again",
-                  s->url, key);
-    if (ok && rename(temporary, path))
-        ok = fail(e, ERR_INTERNAL, "rename %s to %s: %s", temporary, path, strerror(errno));
-    if (!ok)
-        unlink(temporary);
-    ok = ok && sync_folder(fs_dir(&a, path), e);
+    char *from = fs_join(&a, dir_of(s)->folder, key);
+    struct download d = {.store = s, .key = key, .path = path, .sha256 = sha256, .fetch = copy_whole, .ctx = from};
+    bool ok = (fs_exists(from) || fail(e, ERR_STORE, "%s: %s does not exist", s->url, key)) && download(&d, e);
     arena_free(&a);
     return ok;
 }

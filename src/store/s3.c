@@ -1,15 +1,10 @@
 /* A bucket as a store. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/clock.h"
-#include "core/fs.h"
-#include "core/hash.h"
 #include "core/xml.h"
+#include "store/s3_get.h"
 #include "store/s3_object.h"
 #include "store/s3_put.h"
 #include "store/s3_request.h"
@@ -45,67 +40,6 @@ static void s3_allow_after_stop(struct store *base, double seconds)
     for (int i = 0; i < S3_LANES && s->http[i]; i++)
         http_allow_after_stop(s->http[i], seconds);
     credentials_allow_after_stop(s->credentials, seconds);
-}
-
-static bool s3_get(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
-                   struct str *out, char etag[128], struct error *e)
-{
-    struct s3_call c = {.s3 = s3_of(s), .method = "GET", .key = key, .max_bytes = max_bytes, .absent_is_fine = true};
-
-    if (!s3_run(&c, a, e))
-        return false;
-    if (c.reply.status == 404)
-        return true;
-    *found = STORE_PRESENT;
-    *out = c.reply.body;
-    struct str tag = http_header(&c.reply, "ETag");
-    if (etag && tag.n < 128) {
-        memcpy(etag, tag.p, tag.n);
-        etag[tag.n] = 0;
-    }
-    return true;
-}
-
-static bool sync_and_name(FILE *f, const char *temporary, const char *path, struct arena *a, struct error *e)
-{
-    if (fflush(f) || (fsync(fileno(f)) && errno != EINVAL))
-        return fail(e, ERR_INTERNAL, "writing %s: %s", path, strerror(errno));
-    if (rename(temporary, path))
-        return fail(e, ERR_INTERNAL, "rename %s to %s: %s", temporary, path, strerror(errno));
-    int fd = open(fs_dir(a, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd); /* the name survives a power cut where the file system can promise that */
-        close(fd);
-    }
-    return true;
-}
-
-static bool s3_get_file(struct store *s, const char *key, const char *path, const uint8_t sha256[32], struct error *e)
-{
-    struct arena a = {0};
-    struct s3_call c = {.s3 = s3_of(s), .method = "GET", .key = key, .absent_is_fine = true};
-    uint8_t nonce[8];
-    char hex[17];
-
-    random_bytes(nonce, sizeof nonce);
-    hex_encode(nonce, sizeof nonce, hex);
-    const char *temporary = fs_join(&a, fs_dir(&a, path), arena_printf(&a, ".%s.%s.new", fs_base(path), hex));
-    c.sink = fopen(temporary, "wbxe");
-    bool ok = c.sink || fail(e, ERR_INTERNAL, "write %s: %s", path, strerror(errno));
-    ok = ok && s3_run(&c, &a, e);
-    if (ok && c.reply.status == 404)
-        ok = fail(e, ERR_STORE, "%s: %s does not exist", s->url, key);
-    if (ok && sha256 && memcmp(c.reply.sha256, sha256, SHA256_BYTES))
-        ok = fail(e, ERR_STORE, "%s: %s holds other bytes than its manifest says (SHA-256 differs): publish it again", s->url,
-                  key);
-    ok = ok && sync_and_name(c.sink, temporary, path, &a, e);
-    if (c.sink) {
-        fclose(c.sink);
-        if (!ok)
-            unlink(temporary);
-    }
-    arena_free(&a);
-    return ok;
 }
 
 static bool s3_remove(struct store *s, const char *key, struct error *e)
@@ -237,6 +171,11 @@ bool s3_open(const struct store_options *o, struct store **out, struct error *e)
 
     s->base.backend = &s3_backend;
     s->http_options.getenv = o->getenv;
+    if (o->is_hasty) {
+        s->max_tries = HASTY_TRIES;
+        s->http_options.connect_seconds = HASTY_CONNECT_SECONDS;
+        s->http_options.stall_seconds = HASTY_STALL_SECONDS;
+    }
     if (pthread_mutex_init(&s->lock, NULL))
         BUG("a mutex cannot be made");
     s->endpoint_url = arena_strdup(&s->arena, choose(o, o->endpoint_url, endpoints));

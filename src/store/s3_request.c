@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "store/download.h"
 
 #define SKEW_MIN_S 60.0 /* servers refuse 15 minutes; less than this explains nothing */
 
@@ -94,6 +95,8 @@ static bool address_and_sign(struct s3_call *c, struct http_request *r, struct a
     http_add_header(r, "Host", at.authority);
     for (size_t i = 0; i < c->n_headers; i++)
         http_add_header(r, c->headers[i].name, c->headers[i].value);
+    if (c->etag)
+        download_go_on(r, &c->reply, c->etag, a);
     if (keys.access_key[0])
         sign(c, r, path, query, &keys, a);
     return true;
@@ -233,7 +236,8 @@ bool s3_run(struct s3_call *c, struct arena *a, struct error *e)
 {
     char hex[SHA256_HEX];
     uint8_t sum[SHA256_BYTES];
-    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = c->max_tries};
+    int max_tries = c->max_tries ? c->max_tries : c->s3->max_tries;
+    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = max_tries};
 
     if (!c->payload_sha256) {
         sha256_of(c->body.p, c->body.n, sum);

@@ -32,6 +32,7 @@ struct s3_store {
     const char *region; /* corrected when the server tells a better one */
     double skew_s;      /* server's clock minus ours, once it mattered */
     struct credentials *credentials;
+    int max_tries; /* of each request that says nothing else; 0 = as usual */
 
     bool has_no_conditions; /* answered 501 to one */
     bool has_no_match;      /* refuses every If-Match (radosgw in a versioned bucket) */
@@ -57,12 +58,13 @@ struct s3_call {
     const uint8_t *body_sha256;
     const char *payload_sha256; /* NULL = of `body` */
     size_t max_bytes;
-    FILE *sink;
+    FILE *sink; /* what it holds is the beginning of the object and is not asked for again */
+    char *etag; /* with a sink: [128], the etag of the object that this beginning is of; "" = not known */
     bool is_conditional; /* 304, 404, 409 -> later, 412 and 501 are answers */
     bool absent_is_fine; /* 404 is an answer, unless the bucket is missing */
     const char *const *answers; /* error codes that are answers too; NULL-terminated; may be NULL */
     int lane;            /* of the worker that sends it; 0 = the store's own thread */
-    int max_tries;       /* 0 = as usual */
+    int max_tries;       /* 0 = the store's */
     unsigned patience;   /* see http.h */
 
     /* out */

@@ -49,7 +49,10 @@ bool store_open(const struct store_options *o, struct store **out, struct error 
         return s3_open(o, out, e);
     if (str_starts(url, "file://"))
         return dir_open(o, out, e);
-    return fail(e, ERR_CONFIG, "store: \"%.200s\" is neither s3://bucket/prefix nor file://folder", o->url ? o->url : "");
+    if (str_starts(url, "https://") || str_starts(url, "http://"))
+        return web_open(o, out, e);
+    return fail(e, ERR_CONFIG, "store: \"%.200s\" is neither s3://bucket/prefix nor file://folder nor https://host/prefix",
+                o->url ? o->url : "");
 }
 
 void store_close(struct store *s)
@@ -74,11 +77,17 @@ char *store_object_url(const struct store *s, const char *key, struct arena *a)
 bool store_get(struct store *s, const char *key, size_t max_bytes, struct arena *a, enum store_found *found,
                struct str *out, char etag[128], struct error *e)
 {
+    char ignored[128];
+    return store_get_changed(s, key, "", max_bytes, a, found, out, etag ? etag : ignored, e);
+}
+
+bool store_get_changed(struct store *s, const char *key, const char *known, size_t max_bytes, struct arena *a,
+                       enum store_found *found, struct str *out, char etag[128], struct error *e)
+{
     *found = STORE_ABSENT;
     *out = (struct str){0};
-    if (etag)
-        etag[0] = 0;
-    return check_key(s, key, e) && s->backend->get(s, key, max_bytes, a, found, out, etag, e);
+    etag[0] = 0;
+    return check_key(s, key, e) && s->backend->get(s, key, known, max_bytes, a, found, out, etag, e);
 }
 
 bool store_stat(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e)

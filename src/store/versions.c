@@ -11,6 +11,30 @@
 
 static const char manifest_name[] = "/manifest.json";
 
+bool publish_read(struct store *s, const char *version, const char *known, enum store_found *found, struct json **out,
+                  char etag[128], struct error *e)
+{
+    struct arena a = {0};
+    struct str text;
+    bool is_newer;
+    char why[256];
+
+    *out = NULL;
+    *found = STORE_ABSENT;
+    if (version[0] && !version_is_valid(version))
+        return fail(e, ERR_CONFIG, "\"%.80s\" is not a version (like 3f9ac1d27b04-5be1c0aa)", version);
+    const char *key = version[0] ? version_key(&a, version, "manifest.json") : LATEST_KEY;
+    bool ok = store_get_changed(s, key, known, MANIFEST_MAX_BYTES, &a, found, &text, etag, e);
+    if (ok && *found == STORE_PRESENT && !manifest_parse(text, version[0] ? version : NULL, out, &is_newer, why)) {
+        if (is_newer)
+            ok = fail(e, ERR_STORE, "%s: %s was written by a newer retrain: use that or newer here too", store_url(s), key);
+        else
+            ok = fail(e, ERR_STORE, "%s: %s is damaged, or not what retrain writes (%s)", store_url(s), key, why);
+    }
+    arena_free(&a);
+    return ok;
+}
+
 /* versions/<version>/manifest.json and nothing deeper. */
 static char *version_of_key(struct arena *a, const char *key)
 {

@@ -217,7 +217,14 @@ def test_broken_transfers():
     server.play(*[truncate] * 20)
     code, _, err = d("get-file", "big", os.path.join(scratch, "never"), hashlib.sha256(data).hexdigest())
     tap.ok(code == 4 and not os.path.exists(os.path.join(scratch, "never")), "truncated for ever: no file", err)
-    tap.equal([n for n in os.listdir(scratch) if n.startswith(".")], [], "and no temporary")
+    part = ".%s.part" % hashlib.sha256(data).hexdigest()[:24]
+    tap.equal([n for n in os.listdir(scratch) if n.startswith(".")], [part], "but its beginning, named by the checksum")
+    server.play()
+    check("which a server that ignores ranges makes good", d("get-file", "big", os.path.join(scratch, "late"), hashlib.sha256(data).hexdigest()), (0, ""), 1)
+    tap.ok("bytes=" in server.requests[0][3].get("Range", ""), "although it was asked for one")
+    with open(os.path.join(scratch, "late"), "rb") as f:
+        tap.ok(f.read() == data, "and right")
+    tap.equal([n for n in os.listdir(scratch) if n.startswith(".")], [], "and no temporary is left")
     server.play(stall)
     start = time.monotonic()
     check("a stalled server is left after RETRAIN_STALL_TIMEOUT", d("put", "s", "1"), (0, "written\n"), 2)

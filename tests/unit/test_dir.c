@@ -62,7 +62,7 @@ static void write_local(const char *name, const char *text)
 static void test_urls(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "models", "file://", "S3://b", "ftp://x", "http://x/y"};
+    static const char *const bad[] = {"", "models", "file://", "S3://b", "ftp://x", "https://", "https://h/x?y", "http://u:p@h/x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct store_options o = {.url = bad[i], .workspace = folder};
         struct store *s = NULL;
