@@ -23,5 +23,6 @@ MUST_CHECK bool url_parse(const char *text, const char *what, struct arena *a, s
 char *url_resolve(const char *base, struct str location, struct arena *a);
 
 bool url_host_is_loopback(const char *host); /* localhost, *.localhost, 127/8, ::1 */
+bool url_host_is_address(const char *host);  /* an IPv4 or IPv6 address */
 
 #endif

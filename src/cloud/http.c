@@ -22,6 +22,7 @@ struct http {
     CURL *curl;
     struct curl_slist *slist;
     char *ca_file, *allow_http; /* owned, may be NULL */
+    const char *proxy;          /* the variable that names one, NULL = none */
     double connect_seconds, stall_seconds;
     bool is_metadata_service;
     bool wants_fresh;     /* the last attempt failed: its connection may be in mid-body */
@@ -56,6 +57,19 @@ static char *copy(const char *s)
     return p;
 }
 
+/* libcurl reads these itself; we need them for what errors say. HTTP_PROXY is not among them: on a web server it is a
+ * request's header. */
+static const char *find_proxy(http_getenv_fn env)
+{
+    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = env(names[i]);
+        if (value && value[0])
+            return names[i];
+    }
+    return NULL;
+}
+
 bool http_open(const struct http_options *o, struct http **out, struct error *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -76,6 +90,7 @@ bool http_open(const struct http_options *o, struct http **out, struct error *e)
         const char *stall = o->getenv("RETRAIN_STALL_TIMEOUT");
         h->ca_file = copy(o->getenv("AWS_CA_BUNDLE"));
         h->allow_http = copy(o->getenv("RETRAIN_ALLOW_HTTP"));
+        h->proxy = find_proxy(o->getenv);
         if (stall && stall[0]) {
             if (!clock_parse_duration(str_of(stall), &seconds) || seconds < 1) {
                 http_close(h);
@@ -324,7 +339,7 @@ static void set_timeouts(CURL *c, const struct http *h, unsigned patience)
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)(h->stall_seconds * (patience ? patience : 1)));
 }
 
-static void set_options(struct http *h, struct transfer *t)
+static void set_options(struct http *h, struct transfer *t, const struct url *u)
 {
     CURL *c = h->curl;
 
@@ -352,8 +367,20 @@ static void set_options(struct http *h, struct transfer *t)
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, h->wants_fresh ? 1L : 0L);
+    /* Plain http is let through to loopback because it does not leave the machine: so it must not go to a proxy. */
+    if (!u->is_https && url_host_is_loopback(u->host))
+        curl_easy_setopt(c, CURLOPT_PROXY, "");
     set_timeouts(c, h, t->request->patience);
     set_body(c, t->request);
+}
+
+static const char *tls_cure(const char *detail)
+{
+    if (strstr(detail, "expired") || strstr(detail, "not yet valid"))
+        return "renew the server's certificate, if this machine's clock is right";
+    if (strstr(detail, "subject name"))
+        return "write endpoint-url with a name that the certificate holds";
+    return "name the file of your own authority in AWS_CA_BUNDLE";
 }
 
 /* The sentence for a transfer that did not end in a whole reply. */
@@ -377,18 +404,24 @@ static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *d
     case CURLE_COULDNT_RESOLVE_HOST:
         out->unreachable = true;
         return fail(e, ERR_NET, "cannot resolve the host name %s: check endpoint-url, region and the network", host);
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return fail(e, ERR_STORE, "cannot resolve the proxy's host name: check HTTPS_PROXY and HTTP_PROXY");
+    case CURLE_COULDNT_RESOLVE_PROXY: /* no detail: it may hold the proxy's password */
+        return fail(e, ERR_STORE, "the proxy's address cannot be used: check %s", t->h->proxy ? t->h->proxy : "https_proxy");
     case CURLE_COULDNT_CONNECT:
         out->unreachable = true;
+        if (t->h->proxy)
+            return fail(e, ERR_NET, "cannot connect to %s (%s): is the server running, and the proxy in %s?", host, detail,
+                        t->h->proxy);
         return fail(e, ERR_NET, "cannot connect to %s (%s): is the server running, and endpoint-url right?", host, detail);
     case CURLE_OPERATION_TIMEDOUT:
         return fail(e, ERR_NET, "%s does not answer (%s)", host, detail);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
-        return fail(e, ERR_STORE, "%s: TLS verification failed (%s): name your own authority's file in AWS_CA_BUNDLE", host,
-                    detail);
+        return fail(e, ERR_STORE, "%s: TLS verification failed (%s): %s", host, detail, tls_cure(detail));
+    case CURLE_SSL_CONNECT_ERROR:
+        if (strstr(detail, "wrong version number") || strstr(detail, "packet length too long"))
+            return fail(e, ERR_STORE, "%s does not speak TLS (%s): is it the port of https?", host, detail);
+        return fail(e, ERR_NET, "%s: the connection failed (%s)", host, detail);
     case CURLE_READ_ERROR:
     case CURLE_ABORTED_BY_CALLBACK:
         return fail(e, ERR_STORE, "reading %s while sending it: %s", r->body_path ? r->body_path : "the body",
@@ -399,15 +432,18 @@ static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *d
     case CURLE_OUT_OF_MEMORY:
         return fail(e, ERR_STORE, "%s: %s", host, detail);
     default:
+        if (strstr(detail, "response 407"))
+            return fail(e, ERR_STORE, "%s: the proxy in %s wants a user name and a password: http://user:password@host:port",
+                        host, t->h->proxy ? t->h->proxy : "https_proxy");
         return fail(e, ERR_NET, "%s: the connection failed (%s)", host, detail);
     }
 }
 
-static bool perform(struct http *h, struct transfer *t, const char *host, struct http_response *out, struct error *e)
+static bool perform(struct http *h, struct transfer *t, const struct url *u, struct http_response *out, struct error *e)
 {
     char detail[CURL_ERROR_SIZE] = "";
 
-    set_options(h, t);
+    set_options(h, t, u);
     curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, detail);
     CURLcode rc = curl_easy_perform(h->curl);
     long status = 0;
@@ -417,9 +453,9 @@ static bool perform(struct http *h, struct transfer *t, const char *host, struct
     bool is_answered = rc == CURLE_OK || (rc == CURLE_SEND_ERROR && status >= 400 && t->reply.n > 0);
     h->wants_fresh = rc != CURLE_OK || status >= 500;
     if (!is_answered)
-        return transfer_failed(t, rc, detail[0] ? detail : curl_easy_strerror(rc), host, out, e);
+        return transfer_failed(t, rc, detail[0] ? detail : curl_easy_strerror(rc), u->authority, out, e);
     if (t->request->sink && fflush(t->request->sink))
-        return fail(e, ERR_STORE, "writing the reply of %s to disk: %s", host, strerror(errno));
+        return fail(e, ERR_STORE, "writing the reply of %s to disk: %s", u->authority, strerror(errno));
     out->status = (int)status;
     out->n_bytes = t->n_bytes;
     return true;
@@ -459,7 +495,7 @@ bool http_send(struct http *h, const struct http_request *r, struct arena *a, st
     sha256_begin(&t.body_hash);
 
     curl_easy_reset(h->curl); /* options only: connections stay */
-    bool ok = open_files(&t, e) && set_headers(h, r, e) && perform(h, &t, u.authority, out, e);
+    bool ok = open_files(&t, e) && set_headers(h, r, e) && perform(h, &t, &u, out, e);
 
     sha256_end(&t.hash, out->sha256);
     sha256_end(&t.body_hash, ignored);

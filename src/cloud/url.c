@@ -17,6 +17,12 @@ bool url_host_is_loopback(const char *host)
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+bool url_host_is_address(const char *host)
+{
+    struct in6_addr any;
+    return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
+}
+
 static bool is_host_byte(char c, bool in_brackets)
 {
     return isalnum((unsigned char)c) || c == '.' || c == '-' || c == '_' || (in_brackets && c == ':');

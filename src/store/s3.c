@@ -3,14 +3,11 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/xml.h"
 #include "store/s3_get.h"
+#include "store/s3_list.h"
 #include "store/s3_object.h"
 #include "store/s3_put.h"
-#include "store/s3_request.h"
 
-#define LIST_REPLY_MAX (8u << 20)
-#define LIST_MAX_PAGES 1000
 #define PART_BYTES (16ull << 20)
 #define PART_MIN_BYTES (64ull << 10) /* S3 wants 5 MiB; servers with other rules say so themselves */
 #define PART_MAX_BYTES (5ull << 30)
@@ -48,73 +45,6 @@ static bool s3_remove(struct store *s, const char *key, struct error *e)
     struct s3_call c = {.s3 = s3_of(s), .method = "DELETE", .key = key, .absent_is_fine = true};
     bool ok = s3_run(&c, &a, e);
     arena_free(&a);
-    return ok;
-}
-
-struct listing {
-    const char **keys;
-    size_t n, cap;
-    const char *skip; /* the store's prefix with its slash */
-};
-
-static bool read_page(struct str body, struct listing *l, size_t limit, struct arena *a, const char **token, struct error *e)
-{
-    struct xml_node *root;
-
-    *token = NULL;
-    if (!xml_parse(body, "listing", a, &root, e)) {
-        e->code = ERR_STORE;
-        return false;
-    }
-    if (strcmp(root->name, "ListBucketResult"))
-        return fail(e, ERR_STORE, "the reply is not a listing: is endpoint-url an S3 server?");
-    for (const struct xml_node *c = xml_get(root, "Contents"); c && l->n < limit; c = xml_next(c)) {
-        const char *key = xml_text(c, "Key", "");
-        if (!str_starts(str_of(key), l->skip) || !store_key_is_valid(key + strlen(l->skip)))
-            continue; /* not ours */
-        MEM_GROW(l->keys, l->n, l->cap);
-        l->keys[l->n++] = arena_strdup(a, key + strlen(l->skip));
-    }
-    if (strcmp(xml_text(root, "IsTruncated", "false"), "true") == 0 && l->n < limit) {
-        *token = xml_text(root, "NextContinuationToken", "");
-        if (!(*token)[0])
-            return fail(e, ERR_STORE, "the listing goes on but has no continuation token");
-    }
-    return true;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static bool s3_list(struct store *s, const char *prefix, size_t limit, struct arena *a, const char ***keys, size_t *n,
-                    struct error *e)
-{
-    const char *own = s3_of(s)->location.prefix, *token = NULL;
-    struct listing l = {.skip = own[0] ? arena_printf(a, "%s/", own) : ""};
-    bool ok = true;
-
-    for (int page = 0; ok && (page == 0 || token); page++) {
-        struct s3_call c = {.s3 = s3_of(s), .method = "GET", .max_bytes = LIST_REPLY_MAX};
-        s3_call_parameter(&c, "list-type", "2");
-        s3_call_parameter(&c, "prefix", arena_printf(a, "%s%s", l.skip, prefix));
-        if (token)
-            s3_call_parameter(&c, "continuation-token", token);
-        if (page == LIST_MAX_PAGES)
-            ok = fail(e, ERR_STORE, "%s: the listing of %s does not end", s->url, prefix);
-        ok = ok && s3_run(&c, a, e) && (read_page(c.reply.body, &l, limit, a, &token, e) || fail_in(e, "%s", s->url));
-    }
-    if (ok) {
-        /* UTF-8 order is what AWS promises; not every store keeps it. */
-        if (l.n)
-            qsort(l.keys, l.n, sizeof *l.keys, by_bytes);
-        *keys = ARENA_NEW(a, const char *, l.n);
-        if (l.n)
-            memcpy(*keys, l.keys, l.n * sizeof *l.keys);
-        *n = l.n;
-    }
-    mem_free(l.keys);
     return ok;
 }
 
@@ -180,7 +110,7 @@ bool s3_open(const struct store_options *o, struct store **out, struct error *e)
         BUG("a mutex cannot be made");
     s->endpoint_url = arena_strdup(&s->arena, choose(o, o->endpoint_url, endpoints));
     const char *region = choose(o, o->region, regions);
-    s->region = region[0] ? arena_strdup(&s->arena, region) : "us-east-1";
+    s->region = arena_strdup(&s->arena, s3_first_region(region, s->endpoint_url));
     struct credentials_options credentials = {
         .getenv = o->getenv,
         .role = o->role_to_assume,

@@ -83,6 +83,31 @@ bool s3_endpoint_is_aws(const char *endpoint_url)
     return is_aws;
 }
 
+const char *s3_first_region(const char *region, const char *endpoint_url)
+{
+    bool is_unknown = !region[0] || (strcmp(region, "auto") == 0 && s3_endpoint_is_aws(endpoint_url));
+    return is_unknown ? "us-east-1" : region;
+}
+
+/* A name that DNS takes too, so that it can stand before the endpoint's host. */
+static bool bucket_is_host_name(const char *bucket, bool may_have_dots)
+{
+    for (const char *c = bucket; *c; c++) {
+        if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '-' && !(may_have_dots && *c == '.'))
+            return false;
+    }
+    return strlen(bucket) <= 63;
+}
+
+static bool check_virtual(const char *bucket, const struct url *u, struct error *e)
+{
+    if (url_host_is_address(u->host))
+        return fail(e, ERR_CONFIG, "addressing-style: virtual needs a host name in endpoint-url, not the address %s", u->host);
+    if (!bucket_is_host_name(bucket, true) || strlen(bucket) + strlen(u->host) > 252)
+        return fail(e, ERR_CONFIG, "addressing-style: the bucket's name %s cannot be part of a host name: use path", bucket);
+    return true;
+}
+
 bool s3_address(const char *endpoint_url, const char *region, const char *bucket, enum s3_style style, struct arena *a,
                 struct s3_address *out, struct error *e)
 {
@@ -104,7 +129,9 @@ bool s3_address(const char *endpoint_url, const char *region, const char *bucket
         path.n--;
 
     if (style == S3_AUTO)
-        style = host_is_aws(u.host) && !strchr(bucket, '.') ? S3_VIRTUAL : S3_PATH;
+        style = host_is_aws(u.host) && bucket_is_host_name(bucket, false) ? S3_VIRTUAL : S3_PATH;
+    if (style == S3_VIRTUAL && !check_virtual(bucket, &u, e))
+        return false;
     out->authority = style == S3_VIRTUAL ? arena_printf(a, "%s.%s", bucket, u.authority) : u.authority;
     out->base = arena_printf(a, "%s://%s", u.is_https ? "https" : "http", out->authority);
     out->root = style == S3_VIRTUAL ? sigv4_encode(path, true, a)

@@ -19,9 +19,13 @@ struct s3_address {
     const char *authority; /* for the Host header */
     const char *root;      /* encoded path of the bucket: "" or "/bucket" or "/base/bucket" */
 };
-/* auto: virtual-host style on AWS unless the bucket's name has dots (the certificate covers one label), else path. */
+/* auto: virtual-host style on AWS unless the bucket's name has dots (the certificate covers one label) or is old and
+ * holds what no host name may; else path. */
 MUST_CHECK bool s3_address(const char *endpoint_url, const char *region, const char *bucket, enum s3_style style,
                            struct arena *a, struct s3_address *out, struct error *e);
 bool s3_endpoint_is_aws(const char *endpoint_url); /* "" is */
+/* The region to sign for first. "auto" is R2's own name; AWS has none of that name, but tells the right one when asked
+ * at us-east-1. */
+const char *s3_first_region(const char *region, const char *endpoint_url);
 
 #endif

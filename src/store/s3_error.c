@@ -96,6 +96,8 @@ static const char *cure_of(const struct s3_error_place *p, int status, const str
                            "whether endpoint-url is an S3 server", r->region[0] ? ", which it says is " : "", r->region);
         return buf;
     }
+    if (status == 407)
+        return "the proxy wants a user name and a password: http_proxy=http://user:password@host:port";
     if (status / 100 == 3)
         return "the server redirects elsewhere: set region and endpoint-url to where the bucket is";
     if (status == 404)

@@ -273,12 +273,13 @@ def kill(process, after=False):
 # ---- the proxy
 
 class Proxy:
-    def __init__(self, upstream_port, host="127.0.0.1"):
-        self.upstream, self.port = (host, upstream_port), 0
+    def __init__(self, upstream_port, host="127.0.0.1", tls=None):
+        """tls: an ssl.SSLContext with the certificate to show."""
+        self.tls, self.upstream, self.port = tls, (host, upstream_port), 0
         self.lock, self.closing = threading.Lock(), threading.Event()
         self.script, self.rules, self.requests = [], [], []
         self.listen()
-        self.endpoint = "http://127.0.0.1:%d" % self.port
+        self.endpoint = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.port)
 
     def listen(self):
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)  # SO_REUSEADDR is its default
@@ -322,6 +323,8 @@ class Proxy:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         rest = b""
         try:
+            if self.tls:
+                client = self.tls.wrap_socket(client, server_side=True)
             while True:
                 line, headers, rest = read_head(client, rest)
                 x = Exchange(self, client, line, headers, rest)

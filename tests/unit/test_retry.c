@@ -23,7 +23,7 @@ static void test_classes(void **state)
         {503, "SlowDown", RETRY_LATER}, {503, "", RETRY_LATER}, {429, "", RETRY_LATER}, {429, "Whatever", RETRY_LATER},
         {400, "RequestTimeout", RETRY_LATER}, {400, "BadDigest", RETRY_LATER}, {400, "ThrottlingException", RETRY_LATER},
         {409, "ConditionalRequestConflict", RETRY_LATER}, {409, "OperationAborted", RETRY_LATER},
-        {400, "IDPCommunicationError", RETRY_LATER},
+        {400, "IDPCommunicationError", RETRY_LATER}, {400, "XAmzContentSHA256Mismatch", RETRY_LATER},
         {400, "", RETRY_NEVER}, {400, "ExpiredToken", RETRY_NEVER}, {401, "", RETRY_NEVER}, {403, "", RETRY_NEVER},
         {403, "AccessDenied", RETRY_NEVER}, {403, "RequestTimeTooSkewed", RETRY_NEVER}, {404, "NoSuchKey", RETRY_NEVER},
         {404, "NoSuchBucket", RETRY_NEVER}, {405, "", RETRY_NEVER}, {409, "BucketAlreadyExists", RETRY_NEVER},

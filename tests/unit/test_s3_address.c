@@ -76,6 +76,10 @@ static void test_addresses(void **state)
         {"https://Minio.Example:443/base/", "us-east-1", "models", S3_AUTO, "https://minio.example", "/base/models"},
         {"http://minio.example:80", "us-east-1", "models", S3_AUTO, "http://minio.example", "/models"},
         {"http://[::1]:9000", "us-east-1", "models", S3_AUTO, "http://[::1]:9000", "/models"},
+        {"", "eu-west-1", "Old_Models", S3_AUTO, "https://s3.eu-west-1.amazonaws.com", "/Old_Models"},
+        {"http://127.0.0.1:9000", "us-east-1", "models", S3_VIRTUAL, NULL, NULL},
+        {"http://[::1]:9000", "us-east-1", "models", S3_VIRTUAL, NULL, NULL},
+        {"https://minio.example", "us-east-1", "Old_Models", S3_VIRTUAL, NULL, NULL},
         {"https://account.r2.cloudflarestorage.com", "auto", "models", S3_AUTO,
          "https://account.r2.cloudflarestorage.com", "/models"},
         {"localhost:9000", "us-east-1", "models", S3_AUTO, NULL, NULL},
@@ -110,6 +114,10 @@ static void test_styles(void **state)
     assert_true(s3_parse_style(NULL, &style, &err) && style == S3_AUTO);
     assert_true(s3_parse_style("", &style, &err) && style == S3_AUTO);
     assert_true(s3_parse_style("path", &style, &err) && style == S3_PATH);
+    assert_string_equal(s3_first_region("", ""), "us-east-1");
+    assert_string_equal(s3_first_region("auto", ""), "us-east-1");
+    assert_string_equal(s3_first_region("auto", "https://account.r2.cloudflarestorage.com"), "auto");
+    assert_string_equal(s3_first_region("eu-west-1", ""), "eu-west-1");
     assert_true(s3_parse_style("virtual", &style, &err) && style == S3_VIRTUAL);
     assert_false(s3_parse_style("vhost", &style, &err));
     assert_true(s3_endpoint_is_aws(""));
