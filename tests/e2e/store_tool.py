@@ -16,7 +16,7 @@ class Driver:
     def __init__(self, url, **env):
         self.url = url
         self.env = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "DRIVER_DEBUG": "1"}
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             if name in os.environ:
                 self.env[name] = os.environ[name]
         self.env.update(env)
