@@ -26,10 +26,10 @@ struct anchor {
 };
 struct anchor detector_anchor(const struct detector *d, int index);
 
-/* Builds and plans. params is the model's; kernels and pool are borrowed; memory is the arena's. h and w are
- * multiples of 32. */
+/* Builds the list of operations; net_plan then lays it out. params is the model's; kernels and pool are borrowed. h and w
+ * are multiples of 32. */
 void detector_build(struct detector *d, const struct spec *spec, struct param_set *params, const struct kernels *k,
-                    struct pool *pool, int h, int w, int batch, bool is_training, struct arena *a);
+                    struct pool *pool, int h, int w);
 void detector_free(struct detector *d);
 
 /* Copies n images (h*w*3 bytes RGB each) into the input as planes of value/255. */

@@ -13,7 +13,8 @@ struct predictor {
     const real *weights; /* borrowed too; NULL until predictor_use_weights */
     bool (*is_cancelled)(void); /* may be NULL; asked between two operations of the network */
     int batch;
-    struct arena memory; /* of the planned shape */
+    bool is_packed;      /* the weights, for the planned shape */
+    struct arena memory; /* of that shape */
     struct detector d;
     struct box *boxes; /* [batch][anchors] */
     float *scores;     /* [batch][classes][anchors] */

@@ -33,6 +33,13 @@ struct conv {
 void conv_plan(struct conv *c, const struct tensor *in, const struct tensor *out, int k, int stride, bool is_direct,
                struct arena *a);
 
+/* The row after chunk's last of the forward pass. */
+static inline int conv_chunk_end(const struct conv *c, int chunk)
+{
+    int end = (chunk + 1) * c->chunk_rows;
+    return end < c->oh ? end : c->oh;
+}
+
 static inline size_t conv_weights(const struct conv *c) /* of the parameter, [co][ci][k][k] */
 {
     return (size_t)c->co * (size_t)c->ci * (size_t)(c->k * c->k);
@@ -54,9 +61,9 @@ void conv_forward(const struct kernels *k, const struct conv *c, const struct vi
 void conv_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
                      const struct view *dx, bool is_added, int chunk, real *scratch);
 
-/* dL/dw of images [first, end), packed: overwrites partial (conv_partial elements). */
-void conv_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
-                      int first, int end, real *partial, real *scratch);
+/* dL/dw of the first n images of x and dy, packed: overwrites partial (conv_partial elements). */
+void conv_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy, int n,
+                      real *partial, real *scratch);
 /* dw[co][ci][k][k] += the packed gradient of one block of outputs. */
 void conv_unpack_grad(const struct conv *c, const real *partial, int out_block, real *dw);
 

@@ -28,6 +28,7 @@
 #define NET_BN_MOMENTUM 0.03
 #define NET_GRAD_GROUPS 8 /* weight gradients are summed in this many runs of images, then in order */
 #define NET_POOL_SIZE 5
+#define NET_KEEP_BYTES ((size_t)1 << 30)
 
 enum op_kind {
     OP_CONV_BN_SILU, /* out = silu(bn(conv(in))) [+ residual] */
@@ -40,8 +41,7 @@ struct op {
     enum op_kind kind;
     int in, out, residual; /* tensors; residual -1 = none */
     int z;                 /* tensor of the convolution's output before BatchNorm; = out for inference */
-    struct conv conv;
-    int k, stride;
+    struct conv conv; /* k and stride from the start, the rest from net_plan */
     real *packed; /* weights as the kernels read them: its own for inference, shared by all operations in training */
     const struct param *weight, *bias, *scale, *mean, *var; /* bias: of BatchNorm or of the convolution */
     bool in_overwrite, residual_overwrite; /* this op's gradient write is the first into those channels */
@@ -56,7 +56,9 @@ struct op {
 struct net_buffer {
     int c, h, w, lanes;
     bool is_input, is_output; /* output: the caller reads it and writes its whole gradient */
+    bool is_source;           /* nobody produces it: the caller writes it and may read its gradient (not that of an input) */
     bool is_z;                /* pre-BatchNorm values: no gradient of their own (it lives in the output's buffer) */
+    bool is_restored;         /* given up after forward, computed again where backward needs it */
     size_t data_offset, grad_offset; /* elements, for the planned batch */
 };
 
@@ -76,11 +78,14 @@ struct net {
 
     int batch; /* planned */
     bool is_training;
-    bool is_direct; /* set before the operations are added: no Winograd anywhere */
-    real *data, *grads;
-    size_t n_data, n_grads; /* elements of those blocks */
-    real *scratch;          /* [workers][scratch_stride] */
+    bool is_direct;    /* set before net_plan: no Winograd anywhere */
+    size_t keep_bytes; /* likewise: see net_plan; 0 = NET_KEEP_BYTES */
+    real *data;     /* values and gradients */
+    size_t n_data;  /* elements */
+    real *scratch;  /* [workers][scratch_stride] */
     size_t scratch_stride;
+    real *restored; /* [workers][restored_stride] what backward computes again of a few images */
+    size_t restored_stride;
     real *packed;           /* packed weights */
     size_t n_packed;
     real *partial; /* [NET_GRAD_GROUPS][largest weight, packed] */
@@ -97,8 +102,10 @@ void net_conv_bias(struct net *net, const char *name, int in, int out); /* 1x1; 
 void net_maxpool(struct net *net, int in, int out);
 void net_upsample(struct net *net, int in, int out);
 
-/* Lays out everything for at most `batch` images. Memory is the arena's. Inference (is_training false) reuses
- * activation memory as soon as the last reader is done. a NULL: sizes only, for net_bytes; such a net cannot run. */
+/* Lays out everything for at most `batch` images. Memory is the arena's; values and gradients share it as their lives
+ * allow, so that after forward only outputs can be read, and after backward only gradients of sources. A training net that
+ * would need more than keep_bytes for them gives most values up after forward and computes them again in backward, to the
+ * same bits: half the memory; docs/performance.md has the cost. a NULL: sizes only, for net_bytes; such a net cannot run. */
 void net_plan(struct net *net, int batch, bool is_training, struct arena *a);
 size_t net_bytes(const struct net *net); /* what the plan took */
 

@@ -6,7 +6,8 @@
 #include "detector/predict.h"
 #include "train/cache.h"
 
-#define EVALUATE_BATCH 16 /* images at a time */
+/* Images at a time: 16 at 320 px or less, fewer of larger ones, so that memory does not grow with them. */
+int evaluate_batch(int image_size);
 
 /* How figures are taken everywhere: score > 0.001, IoU 0.7, every class above the threshold, at most 300 boxes. */
 extern const struct nms_options EVALUATE_NMS;

@@ -137,7 +137,7 @@ static void build_layer(struct builder *b, int index)
 }
 
 void detector_build(struct detector *d, const struct spec *spec, struct param_set *params, const struct kernels *k,
-                    struct pool *pool, int h, int w, int batch, bool is_training, struct arena *a)
+                    struct pool *pool, int h, int w)
 {
     if (h % 32 != 0 || h < 32 || w % 32 != 0 || w < 32)
         BUG("input of %d x %d is no multiple of 32", h, w);
@@ -148,7 +148,6 @@ void detector_build(struct detector *d, const struct spec *spec, struct param_se
     place_outputs(&b);
     for (int i = 0; i < SPEC_LAYERS; i++)
         build_layer(&b, i);
-    net_plan(&d->net, batch, is_training, a);
 }
 
 void detector_free(struct detector *d)

@@ -3,7 +3,8 @@
 static void plan(struct predictor *p, int h, int w)
 {
     const struct spec *spec = &p->model->spec;
-    detector_build(&p->d, spec, &p->model->params, p->kernels, p->pool, h, w, p->batch, false, &p->memory);
+    detector_build(&p->d, spec, &p->model->params, p->kernels, p->pool, h, w);
+    net_plan(&p->d.net, p->batch, false, &p->memory);
     size_t anchors = mem_mul((size_t)p->batch, (size_t)p->d.n_anchors);
     p->boxes = ARENA_NEW(&p->memory, struct box, anchors);
     p->scores = ARENA_NEW(&p->memory, float, mem_mul(anchors, (size_t)spec->n_classes));
@@ -27,8 +28,7 @@ void predictor_reshape(struct predictor *p, int h, int w)
         return;
     forget(p); /* first, so that two shapes never take memory at once */
     plan(p, h, w);
-    if (p->weights)
-        net_use_weights(&p->d.net, p->weights);
+    p->is_packed = false;
 }
 
 void predictor_close(struct predictor *p)
@@ -59,12 +59,15 @@ static void item(void *ctx, int image, int worker)
 void predictor_use_weights(struct predictor *p, const real *weights)
 {
     p->weights = weights;
-    net_use_weights(&p->d.net, weights);
+    p->is_packed = false;
 }
 
 bool predictor_run(struct predictor *p, const uint8_t *const *images, int n,
                    const struct nms_options *o, struct detection *const *out, int *n_out)
 {
+    if (!p->is_packed)
+        net_use_weights(&p->d.net, p->weights);
+    p->is_packed = true;
     p->d.net.is_cancelled = p->is_cancelled;
     detector_load(&p->d, images, n);
     if (!net_forward(&p->d.net, n))

@@ -21,12 +21,6 @@ static double *sums_of(const struct op *op, int part, int block)
     return op->sums + ((size_t)part * (size_t)op->conv.out_blocks + (size_t)block) * 2 * LANES;
 }
 
-static int chunk_end(const struct conv *c, int chunk)
-{
-    int end = (chunk + 1) * c->chunk_rows;
-    return end < c->oh ? end : c->oh;
-}
-
 /* ---- forward ----------------------------------------------------------------------------------------------------- */
 
 static void conv_chunk(const struct net *net, const struct op *op, int image, int chunk, int worker)
@@ -35,15 +29,29 @@ static void conv_chunk(const struct net *net, const struct op *op, int image, in
     conv_forward(net->kernels, &op->conv, &x, op->packed, &z, chunk, worker_scratch(net, worker));
 }
 
-static void activate_rows(const struct net *net, const struct op *op, int image, int first, int end)
+/* Rows [row, row_end) of blocks [first, end). */
+static void activate(const struct net *net, const struct op *op, int image, int first, int end, int row, int row_end,
+                     const struct view *residual, const struct view *to)
 {
-    struct view z = tensor_data(&net->tensors[op->z], image), out = tensor_data(&net->tensors[op->out], image);
-    struct view res = op->residual >= 0 ? tensor_data(&net->tensors[op->residual], image) : (struct view){0};
-    for (int b = 0; b < op->conv.out_blocks; b++)
-        for (int r = first; r < end; r++)
+    struct view z = tensor_data(&net->tensors[op->z], image);
+    for (int b = first; b < end; b++)
+        for (int r = row; r < row_end; r++)
             net->kernels->bn_silu(view_at(&z, b, r, 0), op->conv.ow, op->fold_scale + b * LANES,
-                                  op->fold_shift + b * LANES, res.p ? view_at(&res, b, r, 0) : NULL,
-                                  view_at(&out, b, r, 0));
+                                  op->fold_shift + b * LANES, residual->p ? view_at(residual, b - first, r, 0) : NULL,
+                                  view_at(to, b - first, r, 0));
+}
+
+void block_activate(const struct net *net, const struct op *op, int image, int first, int end,
+                    const struct view *residual, const struct view *to)
+{
+    activate(net, op, image, first, end, 0, op->conv.oh, residual, to);
+}
+
+static void activate_rows(const struct net *net, const struct op *op, int image, int row, int row_end)
+{
+    struct view out = tensor_data(&net->tensors[op->out], image);
+    struct view residual = op->residual >= 0 ? tensor_data(&net->tensors[op->residual], image) : (struct view){0};
+    activate(net, op, image, 0, op->conv.out_blocks, row, row_end, &residual, &out);
 }
 
 static void train_conv_item(void *ctx, int part, int worker)
@@ -56,7 +64,7 @@ static void train_conv_item(void *ctx, int part, int worker)
     struct view z = tensor_data(&j->net->tensors[op->z], image);
     for (int b = 0; b < c->out_blocks; b++) {
         double *sums = sums_of(op, part, b);
-        j->net->kernels->stats(view_at(&z, b, first, 0), (ptrdiff_t)z.row, c->ow, chunk_end(c, chunk) - first, sums,
+        j->net->kernels->stats(view_at(&z, b, first, 0), (ptrdiff_t)z.row, c->ow, conv_chunk_end(c, chunk) - first, sums,
                                sums + LANES);
     }
 }
@@ -74,7 +82,7 @@ static void infer_item(void *ctx, int part, int worker)
     const struct conv *c = &j->op->conv;
     int image = part / c->n_chunks, chunk = part % c->n_chunks;
     conv_chunk(j->net, j->op, image, chunk, worker);
-    activate_rows(j->net, j->op, image, chunk * c->chunk_rows, chunk_end(c, chunk));
+    activate_rows(j->net, j->op, image, chunk * c->chunk_rows, conv_chunk_end(c, chunk));
 }
 
 static void fold(const struct net *net, struct op *op, int c, double mean, double var)
@@ -96,7 +104,7 @@ static void combine_stats(struct net *net, struct op *op, int n)
         for (int i = 0; i < n * v->n_chunks; i++) {
             const double *s = sums_of(op, i, c / LANES) + c % LANES;
             int chunk = i % v->n_chunks;
-            double here = (double)((chunk_end(v, chunk) - chunk * v->chunk_rows) * v->ow);
+            double here = (double)((conv_chunk_end(v, chunk) - chunk * v->chunk_rows) * v->ow);
             double delta = s[0] - mean, total = count + here;
             mean += delta * here / total;
             m2 += s[LANES] + delta * delta * count * here / total;
@@ -134,9 +142,9 @@ void block_forward(struct net *net, struct op *op, int n)
         pool_run(net->pool, n * op->conv.n_chunks, train_conv_item, &j);
         combine_stats(net, op, n);
         pool_run(net->pool, n, activate_item, &j);
-        return;
+    } else {
+        pool_run(net->pool, n * op->conv.n_chunks, infer_item, &j);
     }
-    pool_run(net->pool, n * op->conv.n_chunks, infer_item, &j);
     clear_borders(net, op, n);
 }
 
@@ -148,7 +156,7 @@ static void biased_item(void *ctx, int part, int worker)
     conv_chunk(j->net, j->op, image, chunk, worker);
     struct view out = tensor_data(&j->net->tensors[j->op->out], image);
     for (int b = 0; b < c->out_blocks; b++)
-        for (int r = chunk * c->chunk_rows; r < chunk_end(c, chunk); r++)
+        for (int r = chunk * c->chunk_rows; r < conv_chunk_end(c, chunk); r++)
             j->net->kernels->add_lanes(view_at(&out, b, r, 0), c->ow, j->op->fold_shift + b * LANES);
 }
 

@@ -142,15 +142,15 @@ void conv_input_grad(const struct kernels *k, const struct conv *c, const struct
         direct_input_grad(k, c, dy, packed, dx, is_added, chunk);
 }
 
-void conv_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
-                      int first, int end, real *partial, real *scratch)
+void conv_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy, int n,
+                      real *partial, real *scratch)
 {
     if (c->is_winograd) {
-        winograd_weight_grad(k, c, x, dy, first, end, partial, scratch);
+        winograd_weight_grad(k, c, x, dy, n, partial, scratch);
         return;
     }
     memset(partial, 0, conv_partial(c) * sizeof *partial);
-    for (int image = first; image < end; image++) {
+    for (int image = 0; image < n; image++) {
         struct view vx = tensor_data(x, image), vdy = tensor_grad(dy, image);
         direct_weight_grad(k, c, &vx, &vdy, partial);
     }

@@ -43,6 +43,6 @@ void winograd_forward(const struct kernels *k, const struct conv *c, const struc
 void winograd_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
                          const struct view *dx, bool is_added, int chunk, real *scratch);
 void winograd_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
-                          int first_image, int end_image, real *partial, real *scratch);
+                          int n_images, real *partial, real *scratch);
 
 #endif

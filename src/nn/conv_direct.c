@@ -71,7 +71,7 @@ void direct_plan(struct conv *c, const struct tensor *in, const struct tensor *o
 void direct_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
                     const struct view *y, int chunk)
 {
-    int first = chunk * c->chunk_rows, end = min_int(first + c->chunk_rows, c->oh);
+    int first = chunk * c->chunk_rows, end = conv_chunk_end(c, chunk);
     struct product p = {.x_pixel = c->stride * c->in_lanes,
                         .offsets = c->forward.offsets,
                         .n_offsets = c->forward.n,

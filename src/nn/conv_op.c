@@ -1,5 +1,6 @@
 /* What a convolution in the net does with its weights: packing them, and their gradient. */
-#include "nn/ops.h"
+#include "memory.h"
+#include "ops.h"
 
 struct job {
     struct net *net;
@@ -46,7 +47,7 @@ static void input_grad(struct net *net, const struct op *op, int image, real *sc
 {
     const struct tensor *in = &net->tensors[op->in], *out = &net->tensors[op->out];
     struct view dy = tensor_grad(out, image), dx = tensor_grad(in, image);
-    if (op->k > 1) /* gradient memory was something else before */
+    if (op->conv.k > 1) /* gradient memory was something else before */
         tensor_clear_border(out, &dy);
     for (int chunk = 0; chunk < op->conv.n_grad_chunks; chunk++)
         conv_input_grad(net->kernels, &op->conv, &dy, op->packed, &dx, !op->in_overwrite, chunk, scratch);
@@ -57,16 +58,19 @@ static void group_item(void *ctx, int group, int worker)
     struct job *j = ctx;
     struct net *net = j->net;
     struct op *op = j->op;
-    const struct tensor *in = &net->tensors[op->in], *out = &net->tensors[op->out];
     real *scratch = worker_scratch(net, worker);
     int first = group_start(j->n, group, groups_of(j->n)), end = group_start(j->n, group + 1, groups_of(j->n));
     for (int i = first; i < end; i++) {
         if (j->prepare)
             j->prepare(net, op, i);
-        if (in->grad)
+        if (net->tensors[op->in].grad)
             input_grad(net, op, i, scratch);
     }
-    conv_weight_grad(net->kernels, &op->conv, in, out, first, end, partial_of(net, group), scratch);
+    struct tensor x = restore_images(net, (int)(op - net->ops), first, end,
+                                     net->restored + (size_t)worker * net->restored_stride);
+    struct tensor dy = net->tensors[op->out];
+    dy.grad += (size_t)first * dy.image_stride;
+    conv_weight_grad(net->kernels, &op->conv, &x, &dy, end - first, partial_of(net, group), scratch);
 }
 
 static void reduce_item(void *ctx, int block, int worker)

@@ -151,7 +151,7 @@ static void convolve(const struct kernels *k, const struct conv *c, const struct
 void winograd_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
                       const struct view *y, int chunk, real *scratch)
 {
-    int first = chunk * c->chunk_rows, end = min_int(first + c->chunk_rows, c->oh);
+    int first = chunk * c->chunk_rows, end = conv_chunk_end(c, chunk);
     convolve(k, c, &c->forward, c->out_blocks, x, packed, y, false, first, end, chunk_tiles(c, c->chunk_rows), scratch);
 }
 
@@ -182,12 +182,12 @@ static void add_products(const struct kernels *k, const struct conv *c, const re
 /* Rows of tiles are gathered over the images until the buffers are full, so that the sums, which are larger than the cache,
  * are walked through as seldom as possible. The order of the additions is that of the tiles all the same. */
 void winograd_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy,
-                          int first_image, int end_image, real *partial, real *scratch)
+                          int n_images, real *partial, real *scratch)
 {
     int capacity = weight_tiles(c), across = tiles_across(c->ow), n = 0;
     real *sums = scratch, *in = sums + sums_size(c), *out = in + WINOGRAD_POINTS * point_stride(c->in_blocks, capacity);
     memset(sums, 0, sums_size(c) * sizeof *sums);
-    for (int image = first_image; image < end_image; image++) {
+    for (int image = 0; image < n_images; image++) {
         struct view vx = tensor_data(x, image), vdy = tensor_grad(dy, image);
         for (int row = 0; row < c->oh; row += WINOGRAD_TILE, n += across) {
             if (n + across > capacity) {

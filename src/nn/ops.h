@@ -13,6 +13,13 @@ void maxpool_backward(struct net *net, struct op *op, int n);
 void upsample_forward(struct net *net, struct op *op, int n);
 void upsample_backward(struct net *net, struct op *op, int n);
 
+/* Normalises and activates blocks [first, end) of one image's pre-activations; block 0 of `residual` (p NULL = none) and
+ * of `to` is `first`. */
+void block_activate(const struct net *net, const struct op *op, int image, int first, int end,
+                    const struct view *residual, const struct view *to);
+void upsample_block(const struct kernels *k, const struct tensor *in, const struct view *from, int from_block,
+                    const struct view *to, int to_block);
+
 /* For inference, once per set of weights: packs them and folds BatchNorm, or the bias, into scale and shift. */
 void conv_op_prepare(struct net *net, struct op *op);
 /* Packs the weights of one convolution for forward or for the input's gradient. */
@@ -24,13 +31,6 @@ void conv_op_backward(struct net *net, struct op *op, int n, void (*prepare)(str
 static inline real *worker_scratch(const struct net *net, int worker)
 {
     return net->scratch + (size_t)worker * net->scratch_stride;
-}
-
-/* Memory for inference was something else before. Training buffers keep their zero borders from the start. */
-static inline void fresh_border(const struct net *net, const struct tensor *t, const struct view *m)
-{
-    if (!net->is_training)
-        tensor_clear_border(t, m);
 }
 
 #endif

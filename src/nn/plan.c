@@ -1,8 +1,9 @@
-/* Building the operation list and laying out its memory. */
-#include "nn/net.h"
-
+/* Building the operation list, and the plan of a walk over it. */
 #include <stdio.h>
 #include <string.h>
+
+#include "memory.h"
+#include "nn/net.h"
 
 static int add_buffer(struct net *net, int c, int h, int w, int lanes)
 {
@@ -71,8 +72,7 @@ static void add_conv(struct net *net, struct op *op, const char *name, int k, in
 {
     const struct tensor *x = &net->tensors[op->in], *y = &net->tensors[op->out];
     expect_shape(net, op->out, y->c, (x->h - 1) / stride + 1, (x->w - 1) / stride + 1);
-    op->k = k;
-    op->stride = stride;
+    op->conv = (struct conv){.k = k, .stride = stride};
     if (op->weight->n != (size_t)(x->c * y->c * k * k))
         BUG("%s: weight has %zu elements, the shape needs %d", name, op->weight->n, x->c * y->c * k * k);
 }
@@ -113,125 +113,6 @@ void net_upsample(struct net *net, int in, int out)
     const struct tensor *x = &net->tensors[in];
     expect_shape(net, out, x->c, 2 * x->h, 2 * x->w);
     add_op(net, OP_UPSAMPLE, in, out);
-}
-
-/* ---- memory ------------------------------------------------------------------------------------------------------ */
-
-struct life { /* [first, last] in steps of the walk; first > last = never used */
-    int first, last;
-};
-
-static void touch(struct life *l, int step)
-{
-    if (step < l->first)
-        l->first = step;
-    if (step > l->last)
-        l->last = step;
-}
-
-static size_t buffer_elements(const struct net *net, int b)
-{
-    const struct net_buffer *x = &net->buffers[b];
-    struct tensor t;
-    size_t n = tensor_shape(&t, x->c, x->h, x->w, x->lanes) * (size_t)net->batch;
-    return (n + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-}
-
-/* Largest first, each at the lowest offset where nothing that lives at the same time lies. Returns the total. */
-static size_t place(const struct net *net, const struct life *lives, size_t *offsets)
-{
-    int n = net->n_buffers;
-    int *order = mem_alloc(mem_mul((size_t)n, sizeof *order));
-    for (int i = 0; i < n; i++) { /* insertion sort by size, stable */
-        int j = i;
-        for (; j > 0 && buffer_elements(net, order[j - 1]) < buffer_elements(net, i); j--)
-            order[j] = order[j - 1];
-        order[j] = i;
-    }
-    size_t total = 0;
-    for (int i = 0; i < n; i++) {
-        int b = order[i];
-        if (lives[b].first > lives[b].last)
-            continue;
-        size_t size = buffer_elements(net, b), at = 0;
-        for (bool moved = true; moved;) {
-            moved = false;
-            for (int j = 0; j < i; j++) {
-                int o = order[j];
-                bool together = lives[o].first <= lives[b].last && lives[b].first <= lives[o].last;
-                if (together && at < offsets[o] + buffer_elements(net, o) && offsets[o] < at + size) {
-                    at = offsets[o] + buffer_elements(net, o);
-                    moved = true;
-                }
-            }
-        }
-        offsets[b] = at;
-        if (at + size > total)
-            total = at + size;
-    }
-    mem_free(order);
-    return total;
-}
-
-static struct life *lives_new(const struct net *net)
-{
-    struct life *l = mem_alloc(mem_mul((size_t)net->n_buffers, sizeof *l));
-    for (int b = 0; b < net->n_buffers; b++)
-        l[b] = (struct life){.first = net->n_ops + 2, .last = -2};
-    return l;
-}
-
-static size_t place_data(struct net *net)
-{
-    struct life *lives = lives_new(net);
-    for (int i = 0; i < net->n_ops; i++) {
-        const struct op *op = &net->ops[i];
-        touch(&lives[net->tensor_buffer[op->in]], i);
-        touch(&lives[net->tensor_buffer[op->out]], i);
-        if (op->residual >= 0)
-            touch(&lives[net->tensor_buffer[op->residual]], i);
-        if (op->z >= 0)
-            touch(&lives[net->tensor_buffer[op->z]], i);
-    }
-    size_t *offsets = mem_alloc(mem_mul((size_t)net->n_buffers, sizeof *offsets));
-    for (int b = 0; b < net->n_buffers; b++) {
-        struct net_buffer *x = &net->buffers[b];
-        if (net->is_training || x->is_input)
-            touch(&lives[b], -1);
-        if (net->is_training || x->is_output)
-            touch(&lives[b], net->n_ops);
-    }
-    size_t total = place(net, lives, offsets);
-    for (int b = 0; b < net->n_buffers; b++)
-        net->buffers[b].data_offset = offsets[b];
-    mem_free(offsets);
-    mem_free(lives);
-    return total;
-}
-
-/* Gradients live from the first writer to the operation that produced the buffer, walking down. */
-static size_t place_grads(struct net *net)
-{
-    struct life *lives = lives_new(net);
-    for (int i = net->n_ops - 1; i >= 0; i--) {
-        const struct op *op = &net->ops[i];
-        int step = net->n_ops - 1 - i;
-        if (!net->buffers[net->tensor_buffer[op->in]].is_input)
-            touch(&lives[net->tensor_buffer[op->in]], step);
-        touch(&lives[net->tensor_buffer[op->out]], step);
-        if (op->residual >= 0)
-            touch(&lives[net->tensor_buffer[op->residual]], step);
-    }
-    for (int b = 0; b < net->n_buffers; b++)
-        if (net->buffers[b].is_output)
-            touch(&lives[b], -1);
-    size_t *offsets = mem_alloc(mem_mul((size_t)net->n_buffers, sizeof *offsets));
-    size_t total = place(net, lives, offsets);
-    for (int b = 0; b < net->n_buffers; b++)
-        net->buffers[b].grad_offset = offsets[b];
-    mem_free(offsets);
-    mem_free(lives);
-    return total;
 }
 
 /* True when these channels are untouched (the writer may overwrite); false when all were written (it must add). */
@@ -286,18 +167,20 @@ static bool is_convolution(const struct op *op)
 /* Plans the convolutions and sums up what they need of shared memory. */
 static void plan_convolutions(struct net *net, struct arena *a)
 {
-    net->scratch_stride = net->partial_stride = net->n_packed = 0;
+    net->scratch_stride = net->restored_stride = net->partial_stride = net->n_packed = 0;
     for (int i = 0; i < net->n_ops; i++) {
         struct op *op = &net->ops[i];
         if (!is_convolution(op))
             continue;
-        conv_plan(&op->conv, &net->tensors[op->in], &net->tensors[op->z], op->k, op->stride, net->is_direct, a);
+        conv_plan(&op->conv, &net->tensors[op->in], &net->tensors[op->z], op->conv.k, op->conv.stride, net->is_direct, a);
         raise_to(&net->scratch_stride, round_up(conv_scratch(&op->conv, net->is_training)));
         raise_to(&net->partial_stride, round_up(conv_partial(&op->conv)));
-        if (net->is_training)
+        if (net->is_training) {
             raise_to(&net->n_packed, conv_packed(&op->conv));
-        else
+            raise_to(&net->restored_stride, round_up(restore_elements(net, i)));
+        } else {
             net->n_packed += round_up(conv_packed(&op->conv));
+        }
     }
 }
 
@@ -320,7 +203,7 @@ static void allocate(struct net *net, struct arena *a)
     net->scratch = ARENA_NEW(a, real, net->scratch_stride * (size_t)workers);
     net->packed = ARENA_NEW(a, real, net->n_packed);
     if (net->is_training) {
-        net->grads = ARENA_NEW(a, real, net->n_grads);
+        net->restored = ARENA_NEW(a, real, net->restored_stride * (size_t)workers);
         net->partial = ARENA_NEW(a, real, net->partial_stride * NET_GRAD_GROUPS);
     }
     size_t packed = 0;
@@ -347,7 +230,17 @@ static void place_tensors(struct net *net)
         size_t start = (size_t)(net->tensor_channel[t] / b->lanes) * x->plane +
                        TENSOR_BORDER * (x->row + (size_t)b->lanes);
         x->data = net->data + b->data_offset + start;
-        x->grad = net->is_training && !b->is_z && !b->is_input ? net->grads + b->grad_offset + start : NULL;
+        x->grad = net->is_training && !b->is_z && !b->is_input ? net->data + b->grad_offset + start : NULL;
+    }
+}
+
+static void mark_sources(struct net *net)
+{
+    for (int b = 0; b < net->n_buffers; b++)
+        net->buffers[b].is_source = true;
+    for (int i = 0; i < net->n_ops; i++) {
+        net->buffers[net->tensor_buffer[net->ops[i].out]].is_source = false;
+        net->buffers[net->tensor_buffer[net->ops[i].z]].is_source = false;
     }
 }
 
@@ -365,8 +258,12 @@ void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
             op->z = net_view(net, b, 0, t.c);
         }
     }
-    net->n_data = place_data(net);
-    net->n_grads = is_training ? place_grads(net) : 0;
+    mark_sources(net);
+    memory_plan(net);
+    if (is_training && net->n_data * sizeof(real) > (net->keep_bytes ? net->keep_bytes : NET_KEEP_BYTES)) {
+        restore_mark(net);
+        memory_plan(net);
+    }
     struct arena sizes_only = {0};
     plan_convolutions(net, a ? a : &sizes_only);
     arena_free(&sizes_only);
@@ -381,7 +278,7 @@ void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
 size_t net_bytes(const struct net *net)
 {
     size_t workers = (size_t)(net->pool ? pool_size(net->pool) : 1);
-    size_t n = net->n_data + net->n_grads + net->n_packed + net->scratch_stride * workers;
+    size_t n = net->n_data + net->n_packed + (net->scratch_stride + net->restored_stride) * workers;
     return (n + (net->is_training ? net->partial_stride * NET_GRAD_GROUPS : 0)) * sizeof(real);
 }
 

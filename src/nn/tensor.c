@@ -39,6 +39,11 @@ static void copy(const struct tensor *t, const struct view *m, real *chw, enum d
                 else
                     *chw = *at;
             }
+    int used = t->c % t->lanes;
+    for (int i = used; direction == INTO_TENSOR && used && i < t->lanes; i++) /* the channels that pad the last block */
+        for (int y = 0; y < t->h; y++)
+            for (int x = 0; x < t->w; x++)
+                m->p[(size_t)(t->blocks - 1) * m->plane + (size_t)y * m->row + (size_t)(x * t->lanes + i)] = 0;
 }
 
 void tensor_get(const struct tensor *t, int image, real *chw)

@@ -6,6 +6,14 @@ struct job {
     struct op *op;
 };
 
+void upsample_block(const struct kernels *k, const struct tensor *in, const struct view *from, int from_block,
+                    const struct view *to, int to_block)
+{
+    for (int r = 0; r < in->h; r++)
+        k->upsample(view_at(from, from_block, r, 0), in->w, view_at(to, to_block, 2 * r, 0),
+                    view_at(to, to_block, 2 * r + 1, 0));
+}
+
 static void forward_item(void *ctx, int image, int worker)
 {
     (void)worker;
@@ -13,10 +21,8 @@ static void forward_item(void *ctx, int image, int worker)
     const struct tensor *in = &j->net->tensors[j->op->in], *out = &j->net->tensors[j->op->out];
     struct view x = tensor_data(in, image), y = tensor_data(out, image);
     for (int b = 0; b < in->blocks; b++)
-        for (int r = 0; r < in->h; r++)
-            j->net->kernels->upsample(view_at(&x, b, r, 0), in->w, view_at(&y, b, 2 * r, 0),
-                                      view_at(&y, b, 2 * r + 1, 0));
-    fresh_border(j->net, out, &y);
+        upsample_block(j->net->kernels, in, &x, b, &y, b);
+    tensor_clear_border(out, &y);
 }
 
 static void backward_item(void *ctx, int image, int worker)

@@ -8,7 +8,6 @@
 #include "pipeline/show.h"
 #include "pipeline/stages.h"
 
-#define EVAL_BATCH 16
 #define LIMIT_JSON_BYTES (16u << 20)
 
 static const char *input_name(const struct job *j)
@@ -121,7 +120,7 @@ bool cmd_eval(struct job *j, struct error *e)
     job_log_defects(j, 20);
     if (!job_accept_dataset(j, e))
         return false;
-    bool ok = stage_load(j, path, EVAL_BATCH, &m, e) && stage_measure(j, &m, r, e) && print(j, &m, r, e);
+    bool ok = stage_load(j, path, 0, &m, e) && stage_measure(j, &m, r, e) && print(j, &m, r, e);
     stage_unload(&m);
     return ok;
 }

@@ -258,7 +258,7 @@ bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, 
     out->n_classes = out->model->spec.n_classes;
     out->image_size = out->model->image_size;
     out->predictor = ARENA_NEW(j->arena, struct predictor, 1);
-    predictor_open(out->predictor, out->model, k, j->pool, batch);
+    predictor_open(out->predictor, out->model, k, j->pool, batch ? batch : evaluate_batch(out->image_size));
     predictor_use_weights(out->predictor, out->model->params.data);
     return true;
 }

@@ -50,7 +50,7 @@ struct loaded {
 /* model_place.c: the file that `what` means: itself, model.safetensors of a folder, or of `latest` or a version in the
  * store, fetched and verified. */
 MUST_CHECK bool model_place(struct job *j, const char *what, const char **path, struct error *e);
-/* Plans for `batch` images at a time. */
+/* Plans for `batch` images at a time; 0 = as many as validation takes. */
 MUST_CHECK bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, struct error *e);
 /* On the held-back images, with --confidence, --iou, --max-detections and --square. */
 MUST_CHECK bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP_RULES], struct error *e);

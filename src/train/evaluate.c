@@ -3,6 +3,12 @@
 const struct nms_options EVALUATE_NMS = {
     .min_score = 0.001f, .max_iou = 0.7f, .multi_label = true, .max_candidates = 30000, .max_detections = 300};
 
+int evaluate_batch(int image_size)
+{
+    int fit = 16 * 320 * 320 / (image_size * image_size);
+    return fit < 1 ? 1 : fit > 16 ? 16 : fit;
+}
+
 static void add_image(struct map *map, const struct cache *images, int i, struct detection *found, int n_found)
 {
     for (int j = 0; j < n_found; j++)

@@ -24,7 +24,8 @@ static size_t side_bytes(int side)
 static size_t net_of(struct model *m, struct pool *pool, int h, int w, int batch, bool is_training)
 {
     struct detector d;
-    detector_build(&d, &m->spec, &m->params, NULL, pool, h, w, batch, is_training, NULL);
+    detector_build(&d, &m->spec, &m->params, NULL, pool, h, w);
+    net_plan(&d.net, batch, is_training, NULL);
     size_t bytes = net_bytes(&d.net);
     detector_free(&d);
     return bytes;
@@ -45,8 +46,9 @@ static void add_validation(struct footprint *f, struct model *m, struct pool *po
         }
     }
     size_t anchors = (size_t)spec_anchors(h, w), n_classes = (size_t)m->spec.n_classes;
-    f->networks += net_of(m, pool, h, w, EVALUATE_BATCH, false);
-    f->batch += EVALUATE_BATCH * anchors * (sizeof(struct box) + n_classes * sizeof(float));
+    int batch = evaluate_batch(images->size);
+    f->networks += net_of(m, pool, h, w, batch, false);
+    f->batch += (size_t)batch * anchors * (sizeof(struct box) + n_classes * sizeof(float));
 }
 
 static int by_size(const void *pa, const void *pb)

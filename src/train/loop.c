@@ -102,12 +102,12 @@ static bool open_images(struct trainer *t, const struct dataset *d, struct error
 static void open_networks(struct trainer *t, struct arena *a)
 {
     struct model *m = t->m;
-    detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->image_size,
-                   t->o->batch_size, true, &t->work);
+    detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->image_size);
+    net_plan(&t->d.net, t->o->batch_size, true, &t->work);
     net_use_weights(&t->d.net, m->params.data);
     t->loss = loss_open(&t->d, &t->work);
     loss_widen(t->loss, (real)t->o->recipe->least_side);
-    predictor_open(&t->predictor, m, t->k, t->pool, EVALUATE_BATCH);
+    predictor_open(&t->predictor, m, t->k, t->pool, evaluate_batch(t->o->image_size));
     t->predictor.is_cancelled = stop_requested;
     batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,
                &t->work);

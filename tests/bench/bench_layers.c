@@ -80,7 +80,7 @@ static void describe(const struct op *op, const struct net *net, char *out, size
     if (op->kind == OP_MAXPOOL || op->kind == OP_UPSAMPLE)
         snprintf(out, size, "%s %d of %dx%d", kinds[op->kind], t->c, t->h, t->w);
     else
-        snprintf(out, size, "%.24s %dx%d/%d %d->%d %dx%d%s", op->weight->name, op->k, op->k, op->stride, op->conv.ci,
+        snprintf(out, size, "%.24s %dx%d/%d %d->%d %dx%d%s", op->weight->name, op->conv.k, op->conv.k, op->conv.stride, op->conv.ci,
                  op->conv.co, t->h, t->w, op->conv.is_winograd ? " w" : "");
 }
 
@@ -120,7 +120,8 @@ int main(int argc, char **argv)
     b.pool = pool_open(threads);
     model_make(&spec, names, size, true, &b.arena, &b.model);
     model_init(&b.model, 0);
-    detector_build(&b.d, &spec, &b.model.params, &b.k, b.pool, size, size, BATCH, true, &b.arena);
+    detector_build(&b.d, &spec, &b.model.params, &b.k, b.pool, size, size);
+    net_plan(&b.d.net, BATCH, true, &b.arena);
     struct net *net = &b.d.net;
     struct rng r = rng_at(1, RNG_TEST, 0, 0);
     for (size_t i = 0; i < net->n_data; i++)

@@ -110,7 +110,8 @@ int main(int argc, char **argv)
     b.pool = pool_open(threads);
     model_make(&spec, names, size, true, &b.arena, &b.model);
     model_init(&b.model, 0);
-    detector_build(&b.d, &spec, &b.model.params, &b.k, b.pool, size, size, BATCH, true, &b.arena);
+    detector_build(&b.d, &spec, &b.model.params, &b.k, b.pool, size, size);
+    net_plan(&b.d.net, BATCH, true, &b.arena);
     b.loss = loss_open(&b.d, &b.arena);
     fill(&b);
     printf("%s, %s kernels, %d threads, YOLOv8%c, batch %d, %d px, %zu MB planned\n", cpu_name(), b.k.name, threads,

@@ -120,7 +120,8 @@ static void check_case(struct fixture *f, const char *name, int size, int classe
 {
     f->stem = arena_printf(&f->arena, "loss/%s", name);
     golden_model(&f->model, f->stem, 'n', classes, size, true, &f->arena);
-    detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, NULL, size, size, n, true, &f->arena);
+    detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, NULL, size, size);
+    net_plan(&f->d.net, n, true, &f->arena);
     struct golden_labels labels = golden_labels(&f->golden, f->stem, n);
     for (int l = 0; l < SPEC_LEVELS; l++)
         for (int i = 0; i < n; i++) {

@@ -63,7 +63,8 @@ static void check_steps(struct fixture *f, struct training r)
     r.schedule.lr = r.optimizer == OPTIMIZER_ADAMW ? ADAMW_LR : SGD_LR;
     r.schedule.warmup_bias_lr = r.optimizer == OPTIMIZER_ADAMW ? 0 : SGD_BIAS_LR;
     golden_model(&run.model, stem, 'n', CLASSES, SIZE, true, &f->arena);
-    detector_build(&run.d, &run.model.spec, &run.model.params, &f->kernels, f->pool, SIZE, SIZE, BATCH, true, &f->arena);
+    detector_build(&run.d, &run.model.spec, &run.model.params, &f->kernels, f->pool, SIZE, SIZE);
+    net_plan(&run.d.net, BATCH, true, &f->arena);
     net_use_weights(&run.d.net, run.model.params.data);
     run.loss = loss_open(&run.d, &f->arena);
     for (int step = 1; step <= STEPS; step++)

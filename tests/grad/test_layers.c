@@ -83,7 +83,7 @@ static real *random_image(struct arena *a, const struct tensor *t, struct rng *r
     return image;
 }
 
-static void build(struct fixture *f, bool is_direct)
+static void build(struct fixture *f, bool is_direct, size_t keep_bytes, struct pool *pool)
 {
     memset(f, 0, sizeof *f);
     struct arena *a = &f->arena;
@@ -101,7 +101,7 @@ static void build(struct fixture *f, bool is_direct)
     kernels_ref(&f->kernels);
 
     struct net *n = &f->net;
-    *n = (struct net){.kernels = &f->kernels, .params = p, .is_direct = is_direct};
+    *n = (struct net){.kernels = &f->kernels, .params = p, .pool = pool, .is_direct = is_direct, .keep_bytes = keep_bytes};
     int x = net_input(n, 3, 9, 9), t1 = whole(n, 4, 9), cat = net_buffer(n, 22, 5, 5);
     int t2 = net_view(n, cat, 0, 16), t3 = net_view(n, cat, 16, 6), t4 = whole(n, 6, 5), t5 = whole(n, 6, 5),
         t6 = whole(n, 6, 10), t7 = whole(n, 6, 5), t8 = whole(n, 18, 5);
@@ -161,7 +161,7 @@ static void backward(struct fixture *f)
 static void check_every_parameter(bool is_direct)
 {
     struct fixture f;
-    build(&f, is_direct);
+    build(&f, is_direct, 0, NULL);
     value(&f);
     backward(&f);
     int n_checked = 0;
@@ -206,7 +206,7 @@ static void test_accumulates(void **state)
 {
     (void)state;
     struct fixture f;
-    build(&f, false);
+    build(&f, false, 0, NULL);
     value(&f);
     backward(&f);
     size_t n = f.params.n_trainable;
@@ -220,26 +220,26 @@ static void test_accumulates(void **state)
     tear_down(&f);
 }
 
-/* The same bits from one worker and from three. */
-static void test_threads_do_not_matter(void **state)
+/* The same bits from one worker that keeps all values, and from three that compute them again, twice in a row. */
+static void test_threads_and_memory_do_not_matter(void **state)
 {
     (void)state;
     struct fixture one, two;
-    build(&one, false);
-    build(&two, false);
-    value(&one);
-    backward(&one);
     struct pool *pool = pool_open(3);
-    struct arena extra = {0};
-    two.net.pool = pool;
-    two.net.scratch = ARENA_NEW(&extra, real, two.net.scratch_stride * 3);
-    value(&two);
-    backward(&two);
-    assert_memory_equal(one.params.grad, two.params.grad, one.params.n_trainable * sizeof(real));
-    pool_close(pool);
-    arena_free(&extra);
+    build(&one, false, 0, NULL);
+    build(&two, false, 1, pool);
+    assert_int_equal(one.net.restored_stride, 0);
+    assert_true(two.net.restored_stride > 0 && two.net.n_data < one.net.n_data);
+    for (int i = 0; i < 2; i++) {
+        value(&one);
+        backward(&one);
+        value(&two);
+        backward(&two);
+        assert_memory_equal(one.params.grad, two.params.grad, one.params.n_trainable * sizeof(real));
+    }
     tear_down(&one);
     tear_down(&two);
+    pool_close(pool);
 }
 
 int main(void)
@@ -248,7 +248,7 @@ int main(void)
         cmocka_unit_test(test_every_parameter),
         cmocka_unit_test(test_every_parameter_direct),
         cmocka_unit_test(test_accumulates),
-        cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_threads_and_memory_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

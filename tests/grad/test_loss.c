@@ -62,7 +62,7 @@ static const struct label IMAGE0[] = {
 static const struct label IMAGE1[] = {{1, 0.55f, 0.5f, 0.85f, 0.9f}};
 static const char *const NAMES[CLASSES] = {"a", "b", "c"};
 
-static void build(struct fixture *f)
+static void build(struct fixture *f, size_t keep_bytes)
 {
     memset(f, 0, sizeof *f);
     struct error e = {0};
@@ -72,7 +72,9 @@ static void build(struct fixture *f)
     f->pool = pool_open(2);
     model_make(&spec, NAMES, SIZE, true, &f->arena, &f->model);
     model_init(&f->model, 3);
-    detector_build(&f->d, &spec, &f->model.params, &f->kernels, f->pool, SIZE, SIZE, BATCH, true, &f->arena);
+    detector_build(&f->d, &spec, &f->model.params, &f->kernels, f->pool, SIZE, SIZE);
+    f->d.net.keep_bytes = keep_bytes;
+    net_plan(&f->d.net, BATCH, true, &f->arena);
     f->loss = loss_open(&f->d, &f->arena);
     struct rng r = rng_at(5, RNG_TEST, 0, 0);
     const struct tensor *in = &f->d.net.tensors[f->d.image];
@@ -139,7 +141,7 @@ static void test_outputs(void **state)
 {
     (void)state;
     struct fixture f;
-    build(&f);
+    build(&f, 0);
     struct loss_result r;
     loss_gradients(f.loss, BATCH, &r);
     assert_true(r.n_targets >= 10);
@@ -157,12 +159,17 @@ static void test_outputs(void **state)
 static void test_whole_detector(void **state)
 {
     (void)state;
-    struct fixture f;
-    build(&f);
+    struct fixture f, kept;
+    build(&kept, 0);
+    build(&f, 1); /* gives values up after forward and computes them again */
+    assert_true(f.d.net.n_data < kept.d.net.n_data * 2 / 3);
     struct param_set *p = &f.model.params;
     loss_value(&f);
-    memset(p->grad, 0, p->n_trainable * sizeof(real));
     net_backward(&f.d.net, BATCH);
+    loss_value(&kept);
+    net_backward(&kept.d.net, BATCH);
+    assert_memory_equal(p->grad, kept.model.params.grad, p->n_trainable * sizeof(real));
+    tear_down(&kept);
     int n_checked = 0;
     for (int i = 0; i < p->n_items; i++) {
         const struct param *q = &p->items[i];

@@ -27,7 +27,8 @@ static void build(struct fixture *f)
     assert_true(spec_build('n', 1, &spec, &e));
     kernels_ref(&f->kernels);
     model_make(&spec, names, SIZE, false, &f->arena, &f->model);
-    detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, NULL, SIZE, SIZE, 1, false, &f->arena);
+    detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, NULL, SIZE, SIZE);
+    net_plan(&f->d.net, 1, false, &f->arena);
     assert_int_equal(f->d.n_anchors, sizeof f->targets / sizeof *f->targets);
     for (int level = 0; level < SPEC_LEVELS; level++) {
         const struct tensor *box = &f->d.net.tensors[f->d.box[level]], *cls = &f->d.net.tensors[f->d.cls[level]];

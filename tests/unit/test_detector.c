@@ -12,7 +12,8 @@ static void plan(struct detector *d, struct model *m, struct arena *a, int h, in
     struct error e = {0};
     assert_true(spec_build('n', 2, &spec, &e));
     model_make(&spec, names, 64, false, a, m);
-    detector_build(d, &m->spec, &m->params, NULL, NULL, h, w, 1, false, NULL);
+    detector_build(d, &m->spec, &m->params, NULL, NULL, h, w);
+    net_plan(&d->net, 1, false, NULL);
 }
 
 static void levels_follow_height_and_width(void **state)

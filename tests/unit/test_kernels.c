@@ -119,7 +119,7 @@ static void run(struct fixture *f, const struct kernels *k)
         conv_forward(k, c, &x, packed, &y, chunk, scratch);
     tensor_get(&f->out, 0, f->got[OUTPUT]);
 
-    conv_weight_grad(k, c, &f->in, &f->out, 0, 1, partial, scratch);
+    conv_weight_grad(k, c, &f->in, &f->out, 1, partial, scratch);
     memset(f->got[WEIGHT_GRAD], 0, f->n[WEIGHT_GRAD] * sizeof(real));
     for (int b = 0; b < c->out_blocks; b++)
         conv_unpack_grad(c, partial, b, f->got[WEIGHT_GRAD]);
