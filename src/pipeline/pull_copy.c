@@ -169,17 +169,20 @@ bool pull_copy_has_all(const struct pull_copy *c, const struct json *manifest)
 
 /* --- what comes ----------------------------------------------------------------------------------------------- */
 
+static bool lock(struct pull_copy *c, int kind)
+{
+    if (c->lock_fd < 0)
+        c->lock_fd = open(c->work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return c->lock_fd >= 0 && flock(c->lock_fd, kind | LOCK_NB) == 0;
+}
+
 bool pull_copy_prepare(struct pull_copy *c, const struct json *artifact, const char **path, bool *is_there, struct error *e)
 {
     const char *sha256 = text_of(artifact, "sha256");
 
     if (!fs_mkdirs(c->work, e))
         return false;
-    if (c->lock_fd < 0) {
-        c->lock_fd = open(c->work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (c->lock_fd >= 0)
-            (void)!flock(c->lock_fd, LOCK_SH | LOCK_NB);
-    }
+    lock(c, LOCK_SH);
     *path = fs_join(c->arena, c->work, sha256);
     *is_there = file_has_sum(*path, sha256);
     return true;
@@ -249,7 +252,7 @@ static bool write_state(const struct pull_copy *c, const struct json *manifest, 
 static void tidy(struct pull_copy *c)
 {
     struct dirent *entry;
-    DIR *dir = c->lock_fd < 0 || flock(c->lock_fd, LOCK_EX | LOCK_NB) ? NULL : opendir(c->work);
+    DIR *dir = lock(c, LOCK_EX) ? opendir(c->work) : NULL;
 
     while (dir && (entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && strcmp(entry->d_name, "state.json"))

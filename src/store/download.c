@@ -134,7 +134,7 @@ static bool fetch_verified(const struct download *d, const struct part *p, struc
         log_info("%s: going on with the download of %s after %" PRIu64 " bytes", store_url(d->store), d->key, had);
     for (int i = 0; i < 2; i++) {
         if (!fetch_all(d, p, e)) {
-            if (!had || e->code != ERR_STORE)
+            if (i || e->code != ERR_STORE || !part_size(p))
                 return false;
             error_clear(e);
         } else if (!part_is_right(d, p, &is_right, e)) {
@@ -143,7 +143,6 @@ static bool fetch_verified(const struct download *d, const struct part *p, struc
             return true;
         }
         log_debug("%s: %s: starting over", store_url(d->store), d->key);
-        had = 0;
         if (!part_clear(p, e))
             return false;
     }

@@ -133,8 +133,9 @@ static bool run(struct web_call *c, struct arena *a, enum store_found *found, st
     bool ok = retry_run(&retry, c->web->http, a, &c->reply, e);
     if (ok)
         *found = c->reply.status / 100 == 2 ? STORE_PRESENT : c->reply.status == 304 ? STORE_UNCHANGED : STORE_ABSENT;
-    /* Errors of the connection do not know whose request it was. */
-    return ok || strstr(e->message, base) || fail_in(e, "%s: %s %s", base, c->method, c->key);
+    else if (!strstr(e->message, base)) /* errors of the connection do not know whose request it was */
+        fail_in(e, "%s: %s %s", base, c->method, c->key);
+    return ok;
 }
 
 static bool web_get(struct store *s, const char *key, const char *known, size_t max_bytes, struct arena *a,
