@@ -33,6 +33,7 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list args);
 
 void arena_reset(struct arena *a); /* forget all blocks; the memory stays, as one chunk, for reuse */
 void arena_free(struct arena *a);  /* safe on a zeroed arena; leaves it zeroed */
+void arena_wipe(struct arena *a);  /* arena_free of one that held secrets: overwritten first */
 
 /* Growing arrays: heap memory that may move. NULL and 0 are fine; never returns NULL for size > 0. */
 void *mem_alloc(size_t size); /* zeroed */

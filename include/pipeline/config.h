@@ -38,7 +38,7 @@ struct config {
     struct config_augment augment;
 
     int threads;                          /* resolved: never 0 */
-    double time_budget, checkpoint_every; /* seconds */
+    double time_budget, checkpoint_every, role_duration; /* seconds */
     bool force, smoke;
     const char *kernels;
 

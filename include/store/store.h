@@ -21,10 +21,12 @@ struct store; /* opaque; made by store_open; belongs to one thread at a time */
 struct store_options {
     const char *url;              /* "s3://bucket/prefix", "file://folder" (relative to workspace), "https://host/prefix" */
     const char *workspace;        /* for relative file:// folders */
-    const char *endpoint_url;     /* NULL or "" = AWS */
-    const char *region;           /* NULL or "" = from the environment, else us-east-1 */
+    const char *endpoint_url;     /* NULL or "" = from the environment or the profile, else AWS */
+    const char *region;           /* NULL or "" = from the environment or the profile, else us-east-1 */
     const char *addressing_style; /* "auto", "path", "virtual" */
     const char *role_to_assume, *audience;
+    bool is_anonymous;            /* asks for no credentials */
+    int role_seconds;             /* a session of that role; 0 = the service's default */
     const char *(*getenv)(const char *name); /* the environment, passed in; empty counts as unset */
     bool is_hasty; /* two tries and short time-outs: for callers that have something to fall back to */
 };

@@ -1,11 +1,13 @@
 #include "cloud/credentials.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "cloud/provider.h"
+#include "cloud/sts.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/process.h"
 
 #define RENEW_AHEAD_S 600.0
 #define RENEW_PAUSE_S 20.0 /* between two failed renewals while the old ones last */
@@ -16,7 +18,7 @@ static const struct {
 } providers[] = {
     {"environment", provider_environment},
     {"web identity", provider_web_identity},
-    {"shared credentials file", provider_shared_file},
+    {"profile", provider_profile},
     {"container endpoint", provider_container},
     {"instance metadata", provider_instance},
 };
@@ -26,41 +28,10 @@ struct credentials {
     struct arena arena;
     struct provider_context context;
     struct secret_keys keys;
-    bool is_resolved;
+    bool is_anonymous, is_resolved;
     size_t provider; /* N_PROVIDERS = anonymous */
     double fetched_s, expires_s, next_try_s; /* monotonic */
 };
-
-const char *provider_env(const struct provider_context *p, const char *name)
-{
-    const char *value = p->getenv ? p->getenv(name) : NULL;
-    return value ? value : "";
-}
-
-static void wipe(struct str_buf *b)
-{
-    if (b->p)
-        secure_wipe(b->p, b->cap);
-    str_buf_free(b);
-}
-
-void secret_keys_wipe(struct secret_keys *k)
-{
-    wipe(&k->access_key);
-    wipe(&k->secret_key);
-    wipe(&k->session_token);
-    memset(k, 0, sizeof *k);
-}
-
-/* One append each: a growing buffer would leave copies behind. */
-void secret_keys_set(struct secret_keys *k, const char *access_key, const char *secret_key, const char *session_token)
-{
-    secret_keys_wipe(k);
-    k->access_key = k->secret_key = k->session_token = STR_BUF(SECRET_MAX);
-    str_buf_add(&k->access_key, str_trim(str_of(access_key)));
-    str_buf_add(&k->secret_key, str_trim(str_of(secret_key)));
-    str_buf_add(&k->session_token, str_trim(str_of(session_token)));
-}
 
 bool provider_environment(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e)
 {
@@ -72,9 +43,17 @@ bool provider_environment(struct provider_context *p, struct secret_keys *out, b
         return fail(e, ERR_CONFIG, "%s is set but %s is not: set both, or neither",
                     access[0] ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
                     access[0] ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+    /* A session that an earlier step left behind ends in mid-training; with an identity token we open our own. */
+    if (p->role[0] && provider_env(p, "AWS_SESSION_TOKEN")[0] && identity_find(p).kind != IDENTITY_NONE)
+        return true;
     secret_keys_set(out, access, secret, provider_env(p, "AWS_SESSION_TOKEN"));
     *found = true;
     return true;
+}
+
+static time_t wall_clock(void)
+{
+    return clock_now();
 }
 
 static const char *kept(struct arena *a, const char *s)
@@ -89,12 +68,20 @@ bool credentials_open(const struct credentials_options *o, struct credentials **
     struct credentials *c = mem_alloc(sizeof *c);
     struct provider_context *p = &c->context;
 
+    struct error no_profile;
+
     *out = NULL;
+    process_forbid_core();
+    c->is_anonymous = o->is_anonymous;
     p->getenv = o->getenv;
+    p->now = o->now ? o->now : wall_clock;
+    p->role_seconds = o->role_seconds;
     p->role = kept(&c->arena, o->role);
     p->audience = kept(&c->arena, o->audience && o->audience[0] ? o->audience : "sts.amazonaws.com");
     p->region = kept(&c->arena, o->region);
     p->endpoint_url = kept(&c->arena, o->endpoint_url);
+    if (!profile_settings(o->getenv, &c->arena, &p->profile, &no_profile)) /* its provider will say so, if it is asked */
+        log_debug("%s", no_profile.message);
     if (!http_open(&plain, &p->http, e) || !http_open(&metadata, &p->metadata_http, e)) {
         credentials_close(c);
         return false;
@@ -114,12 +101,32 @@ void credentials_close(struct credentials *c)
     mem_free(c);
 }
 
+/* The role of role-to-assume with keys that are not its own yet. */
+static bool assume_role(struct provider_context *p, const char *source, struct secret_keys *keys, struct error *e)
+{
+    struct sts_role role = {.arn = p->role, .session_name = provider_env(p, "AWS_ROLE_SESSION_NAME"), .seconds = p->role_seconds};
+    struct secret_keys session = {0};
+    char who[160], name[128];
+
+    snprintf(name, sizeof name, "%.120s", p->source[0] ? p->source : source);
+    snprintf(who, sizeof who, "the keys of the %s", name);
+    bool ok = sts_assume_role(p, &role, keys, who, &session, e);
+    secret_keys_wipe(keys);
+    *keys = session;
+    snprintf(p->source, sizeof p->source, "role-to-assume by %s", who);
+    return ok;
+}
+
 static bool fetch(struct credentials *c, size_t provider, bool *found, struct error *e)
 {
     struct secret_keys fresh = {0};
+    struct provider_context *p = &c->context;
 
     *found = false;
-    bool ok = providers[provider].fetch(&c->context, &fresh, found, e);
+    p->source[0] = 0;
+    bool ok = providers[provider].fetch(p, &fresh, found, e);
+    if (ok && *found && p->role[0] && providers[provider].fetch != provider_web_identity)
+        ok = assume_role(p, providers[provider].name, &fresh, e);
     if (!ok || !*found) {
         secret_keys_wipe(&fresh);
         return ok;
@@ -138,7 +145,7 @@ static bool fetch(struct credentials *c, size_t provider, bool *found, struct er
 
 static bool resolve(struct credentials *c, struct error *e)
 {
-    for (c->provider = 0; c->provider < N_PROVIDERS; c->provider++) {
+    for (c->provider = c->is_anonymous ? N_PROVIDERS : 0; c->provider < N_PROVIDERS; c->provider++) {
         bool found;
         error_clear(e);
         if (!fetch(c, c->provider, &found, e))
@@ -150,6 +157,9 @@ static bool resolve(struct credentials *c, struct error *e)
         secret_keys_set(&c->keys, "", "", "");
     c->is_resolved = true;
     log_debug("credentials: %s", credentials_source(c, NULL));
+    if (c->keys.session_token.n && !c->keys.expires)
+        log_info("credentials (%s): a session that cannot be renewed here: a training that outlasts it cannot publish, see "
+                 "docs/credentials.md", credentials_source(c, NULL));
     return true;
 }
 
@@ -202,7 +212,9 @@ const char *credentials_source(const struct credentials *c, const char **why)
 {
     if (why)
         *why = c->context.why_not;
-    return c->provider < N_PROVIDERS ? providers[c->provider].name : "anonymous";
+    if (c->provider == N_PROVIDERS)
+        return "anonymous";
+    return c->context.source[0] ? c->context.source : providers[c->provider].name;
 }
 
 void credentials_allow_after_stop(struct credentials *c, double seconds)

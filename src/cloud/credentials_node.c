@@ -1,97 +1,11 @@
 /* Credentials of the machine we run on: the container endpoint (ECS, EKS) and the instance's metadata service. */
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cloud/provider.h"
-#include "cloud/retry.h"
 #include "cloud/url.h"
-#include "core/clock.h"
 #include "core/fs.h"
-#include "core/json.h"
-#include "core/log.h"
-#include "core/xml.h"
-
-void provider_set_expiry(const struct http_response *r, const char *expiration, struct secret_keys *out)
-{
-    time_t then, now;
-
-    if (!clock_parse_rfc3339(str_of(expiration), &then))
-        return;
-    if (!clock_parse_http(http_header(r, "Date"), &now))
-        now = clock_now();
-    out->expires = true;
-    out->lifetime_s = then > now ? (double)(then - now) : 0;
-}
-
-bool provider_read_json(const struct http_response *r, const char *what, struct secret_keys *out, struct error *e)
-{
-    struct json *json;
-    if (!json_parse(r->body, what, &json, e)) {
-        e->code = ERR_STORE;
-        return false;
-    }
-    const char *access = json_string(json_get(json, "AccessKeyId"), "");
-    const char *secret = json_string(json_get(json, "SecretAccessKey"), "");
-    const char *token = json_string(json_get(json, "Token"), "");
-    bool ok = access[0] && secret[0];
-    if (ok) {
-        log_mask(secret);
-        log_mask(token);
-        secret_keys_set(out, access, secret, token);
-        provider_set_expiry(r, json_string(json_get(json, "Expiration"), ""), out);
-    } else {
-        fail(e, ERR_STORE, "%s: the reply holds no credentials", what);
-    }
-    json_free(json);
-    return ok;
-}
-
-struct call {
-    const struct http_request *request;
-    const char *what;
-};
-
-static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct error *e)
-{
-    (void)a, (void)e;
-    *r = *((struct call *)ctx)->request;
-    return true;
-}
-
-/* <Error><Code>, as STS and S3 answer, or nothing. */
-static const char *error_code(const struct http_response *r, struct arena *a)
-{
-    struct xml_node *root;
-    struct error ignored;
-    if (r->body.n == 0 || r->body.p[0] != '<' || !xml_parse(r->body, "reply", a, &root, &ignored))
-        return "";
-    const struct xml_node *inner = xml_get(root, "Error");
-    return xml_text(inner ? inner : root, "Code", "");
-}
-
-static enum retry_kind judge(void *ctx, const struct http_response *r, struct arena *a, struct error *e)
-{
-    const struct call *c = ctx;
-    const char *code = error_code(r, a);
-    enum retry_kind kind = retry_classify(r->status, code);
-
-    if (kind == RETRY_DONE)
-        return kind;
-    bool is_denied = r->status == 401 || r->status == 403;
-    fail(e, kind == RETRY_LATER ? ERR_NET : ERR_STORE, "%s: the server answers %d%s%.60s%s", c->what, r->status,
-         code[0] ? " " : "", code,
-         is_denied ? ": check role-to-assume, the role's trust policy (audience, subject) and that the job's token is not "
-                     "over (GitHub's ends after 6 hours)"
-                   : "");
-    return kind;
-}
-
-bool provider_request(struct http *h, const struct http_request *r, const char *what, int max_tries, struct arena *a,
-                      struct http_response *out, struct error *e)
-{
-    struct call call = {r, what};
-    struct retry t = {.prepare = prepare, .judge = judge, .ctx = &call, .max_tries = max_tries};
-    return retry_run(&t, h, a, out, e);
-}
 
 static bool container_is_allowed(const char *url, struct arena *a, struct error *e)
 {
@@ -107,6 +21,12 @@ static bool container_is_allowed(const char *url, struct arena *a, struct error 
            fail(e, ERR_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI: %s is neither https nor this machine", u.host);
 }
 
+static bool explain(const struct service_error *said, struct error *e)
+{
+    struct error service = *e;
+    return said->message[0] ? fail(e, service.code, "%s (%.300s)", service.message, said->message) : false;
+}
+
 bool provider_container(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e)
 {
     struct arena a = {0};
@@ -116,54 +36,112 @@ bool provider_container(struct provider_context *p, struct secret_keys *out, boo
     const char *token = provider_env(p, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
     struct http_request r = {.method = "GET"};
     struct http_response reply = {0};
+    struct service_error said;
     struct str text;
     bool ok = true;
+    static const char what[] = "the container's credentials";
 
     if (!relative[0] && !full[0])
         return true;
     r.url = relative[0] ? arena_printf(&a, "http://169.254.170.2%s", relative) : full;
     ok = container_is_allowed(r.url, &a, e);
     if (ok && file[0]) {
-        ok = fs_read_file(file, SECRET_MAX, &a, &text, e);
+        ok = fs_read_file(file, SECRET_MAX, &a, &text, e) || fail_in(e, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
         token = ok ? str_dup(&a, str_trim(text)) : "";
+        if (!ok)
+            e->code = ERR_CONFIG;
     }
     if (token[0])
         http_add_header(&r, "Authorization", token);
-    ok = ok && provider_request(p->metadata_http, &r, "the container's credentials", 3, &a, &reply, e) &&
-         provider_read_json(&reply, "the container's credentials", out, e);
+    ok = ok && (provider_request(p->metadata_http, &r, what, 3, &a, &reply, &said, e) || explain(&said, e)) &&
+         provider_read_json(p, &reply, what, out, e);
     *found = ok;
-    arena_free(&a);
+    arena_wipe(&a);
+    return ok;
+}
+
+static const char *first_of(const char *a, const char *b)
+{
+    return a[0] ? a : b;
+}
+
+/* http://169.254.169.254, its IPv6 twin, or what the user says. */
+static bool metadata_base(const struct provider_context *p, struct arena *a, const char **base, struct error *e)
+{
+    const char *own = first_of(provider_env(p, "AWS_EC2_METADATA_SERVICE_ENDPOINT"), p->profile.metadata_endpoint);
+    const char *mode = first_of(provider_env(p, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"), p->profile.metadata_endpoint_mode);
+    struct url u;
+
+    if (own[0]) {
+        struct str text = str_of(own);
+        *base = str_dup(a, str_slice(text, 0, text.n - (str_ends(text, "/") ? 1 : 0)));
+        return url_parse(own, "AWS_EC2_METADATA_SERVICE_ENDPOINT", a, &u, e);
+    }
+    bool is_v6 = strcasecmp(mode, "IPv6") == 0;
+    *base = is_v6 ? "http://[fd00:ec2::254]" : "http://169.254.169.254";
+    return is_v6 || !mode[0] || strcasecmp(mode, "IPv4") == 0 ||
+           fail(e, ERR_CONFIG, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: \"%.40s\" is neither IPv4 nor IPv6", mode);
+}
+
+/* A service that answers 5xx is there, so it is asked again; silence is not. */
+static bool metadata_request(struct provider_context *p, const struct http_request *r, struct arena *a,
+                             struct http_response *reply, struct error *e)
+{
+    static const char what[] = "the instance's metadata service";
+    struct service_error said;
+    if (provider_request(p->metadata_http, r, what, 1, a, reply, &said, e))
+        return reply->body.n > 0 || fail(e, ERR_STORE, "%s: an empty reply", what);
+    if (reply->status / 100 != 5)
+        return explain(&said, e);
+    error_clear(e);
+    return provider_request(p->metadata_http, r, what, 3, a, reply, &said, e) || explain(&said, e);
+}
+
+bool provider_instance_required(struct provider_context *p, struct secret_keys *out, struct error *e)
+{
+    struct arena a = {0};
+    struct http_request put = {.method = "PUT"}, get = {.method = "GET"};
+    struct http_response reply = {0};
+    struct str rest, role;
+    const char *base;
+
+    if (strcasecmp(provider_env(p, "AWS_EC2_METADATA_DISABLED"), "true") == 0)
+        return fail(e, ERR_CONFIG, "the instance's metadata service is switched off (AWS_EC2_METADATA_DISABLED)");
+    bool ok = metadata_base(p, &a, &base, e);
+    if (ok) {
+        put.url = arena_printf(&a, "%s/latest/api/token", base);
+        http_add_header(&put, "X-aws-ec2-metadata-token-ttl-seconds", "21600");
+        ok = metadata_request(p, &put, &a, &reply, e);
+    }
+    if (ok) {
+        const char *folder = arena_printf(&a, "%s/latest/meta-data/iam/security-credentials/", base);
+        get.url = folder;
+        http_add_header(&get, "X-aws-ec2-metadata-token", str_dup(&a, str_trim(reply.body)));
+        ok = metadata_request(p, &get, &a, &reply, e);
+        if (!ok && reply.status == 404)
+            ok = fail(e, ERR_STORE, "the instance has no role: attach an instance profile");
+        rest = reply.body;
+        if (ok && str_cut(&rest, '\n', &role)) {
+            get.url = arena_printf(&a, "%s" STR_FMT, folder, STR_ARG(str_trim(role)));
+            ok = metadata_request(p, &get, &a, &reply, e) &&
+                 provider_read_json(p, &reply, "the instance's metadata service", out, e);
+        }
+    }
+    arena_wipe(&a);
     return ok;
 }
 
 /* Silence here means that this is no such machine: one try, a second at most, then the next source. */
 bool provider_instance(struct provider_context *p, struct secret_keys *out, bool *found, struct error *e)
 {
+    struct error why = {0};
     struct arena a = {0};
-    const char *own = provider_env(p, "AWS_EC2_METADATA_SERVICE_ENDPOINT"), *what = "the instance's credentials";
-    const char *base = own[0] ? own : "http://169.254.169.254";
-    struct http_request r = {.method = "PUT"};
-    struct http_response reply = {0};
-    struct error ignored = {0};
+    const char *base;
 
-    if (str_is(str_of(provider_env(p, "AWS_EC2_METADATA_DISABLED")), "true"))
-        return true;
-    r.url = arena_printf(&a, "%s/latest/api/token", base);
-    http_add_header(&r, "X-aws-ec2-metadata-token-ttl-seconds", "21600");
-    if (provider_request(p->metadata_http, &r, what, 1, &a, &reply, &ignored) && reply.body.n && reply.body.n < 1024) {
-        const char *role_url = arena_printf(&a, "%s/latest/meta-data/iam/security-credentials/", base);
-        struct http_request get = {.method = "GET", .url = role_url};
-        http_add_header(&get, "X-aws-ec2-metadata-token", str_dup(&a, str_trim(reply.body)));
-        if (provider_request(p->metadata_http, &get, what, 2, &a, &reply, &ignored) && reply.body.n) {
-            struct str rest = reply.body, role;
-            str_cut(&rest, '\n', &role);
-            get.url = arena_printf(&a, "%s" STR_FMT, role_url, STR_ARG(str_trim(role)));
-            *found = provider_request(p->metadata_http, &get, what, 3, &a, &reply, &ignored) &&
-                     provider_read_json(&reply, what, out, &ignored);
-        }
-    }
+    *found = provider_instance_required(p, out, &why);
+    bool is_misconfigured = !*found && !metadata_base(p, &a, &base, e);
     arena_free(&a);
-    if (ignored.code == ERR_STOPPED)
-        return fail(e, ERR_STOPPED, "%s", ignored.message);
-    return true;
+    if (why.code == ERR_STOPPED)
+        return fail(e, ERR_STOPPED, "%s", why.message);
+    return !is_misconfigured;
 }

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "core/error.h"
+#include "core/hash.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -147,6 +148,15 @@ void arena_reset(struct arena *a)
         chunk_free(b);
     }
     a->blocks = chunk_new(cap);
+}
+
+void arena_wipe(struct arena *a)
+{
+    for (struct arena_block *b = a->blocks; b; b = b->next) {
+        UNPOISON((char *)b + HEAD, b->used);
+        secure_wipe((char *)b + HEAD, b->used);
+    }
+    arena_free(a);
 }
 
 void arena_free(struct arena *a)

@@ -25,7 +25,9 @@ bool job_connect(struct job *j, bool is_hasty, struct error *e)
         .region = c->region,
         .addressing_style = c->addressing_style,
         .role_to_assume = c->role_to_assume,
+        .role_seconds = (int)c->role_duration,
         .audience = c->audience,
+        .is_anonymous = job_is_untrusted(j),
         .getenv = j->host->getenv,
         .is_hasty = is_hasty,
     };

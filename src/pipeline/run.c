@@ -29,11 +29,27 @@ static bool skip(struct job *j, const char *why, struct error *e)
     return true;
 }
 
-/* A fork's pull request gets neither secrets nor an identity, so the store is out of reach; its data can be checked. */
+/* A fork's pull request gets neither secrets nor an identity. Nothing can be written, but what is published already may
+ * be readable by anybody, and then this run has nothing to do; else its data can at least be checked. */
 static bool check_only(struct job *j, struct error *e)
 {
-    log_info("this is a pull request from a fork, which gets no credentials for %s: only the dataset is checked",
-             j->config->store);
+    struct error unknown = {0};
+    char why[320];
+    bool is_published = false;
+
+    log_info("this is a pull request from a fork, which gets no credentials and no identity for %s", j->config->store);
+    bool has_version = job_version(j, &unknown), is_known = has_version && job_find(j, &is_published, why, &unknown);
+    bool is_outside = unknown.code == ERR_STORE || unknown.code == ERR_NET;
+    if (!is_known && !is_outside && (!has_version || unknown.code == ERR_STOPPED)) {
+        *e = unknown;
+        return false;
+    }
+    if (is_published) {
+        conclude(j, "skipped", arena_printf(j->arena, "skipped: %s; nothing to do", why));
+        report_write(j, NULL, j->published);
+        return true;
+    }
+    log_info("only the dataset is checked: %s", is_known ? why : unknown.message);
     if (!job_scan(j, e))
         return false;
     job_log_defects(j, 20);

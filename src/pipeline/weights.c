@@ -97,6 +97,7 @@ static bool fetch_url(struct job *j, const char *url, const char *to, struct err
         .region = c->region,
         .addressing_style = c->addressing_style,
         .role_to_assume = c->role_to_assume,
+        .role_seconds = (int)c->role_duration,
         .audience = c->audience,
         .getenv = j->host->getenv,
     };

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/profile.h"
 #include "core/clock.h"
 #include "store/s3_get.h"
 #include "store/s3_list.h"
@@ -92,10 +93,26 @@ static bool choose_parts(const struct store_options *o, uint64_t *out, struct er
     return true;
 }
 
-bool s3_open(const struct store_options *o, struct store **out, struct error *e)
+/* endpoint-url and region: the option, else the environment, else the profile in use. */
+static bool find_service(struct s3_store *s, const struct store_options *o, struct error *e)
 {
     static const char *const endpoints[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", NULL};
     static const char *const regions[] = {"AWS_REGION", "AWS_DEFAULT_REGION", NULL};
+    struct profile_settings profile = {0};
+
+    s->endpoint_url = arena_strdup(&s->arena, choose(o, o->endpoint_url, endpoints));
+    const char *region = choose(o, o->region, regions);
+    if ((!s->endpoint_url[0] || !region[0]) && !profile_settings(o->getenv, &s->arena, &profile, e))
+        return false;
+    if (!s->endpoint_url[0])
+        s->endpoint_url = profile.endpoint_url_s3;
+    region = region[0] || !profile.region ? region : profile.region;
+    s->region = arena_strdup(&s->arena, s3_first_region(region, s->endpoint_url));
+    return true;
+}
+
+bool s3_open(const struct store_options *o, struct store **out, struct error *e)
+{
     struct s3_store *s = mem_alloc(sizeof *s);
     struct s3_address at;
 
@@ -108,13 +125,16 @@ bool s3_open(const struct store_options *o, struct store **out, struct error *e)
     }
     if (pthread_mutex_init(&s->lock, NULL))
         BUG("a mutex cannot be made");
-    s->endpoint_url = arena_strdup(&s->arena, choose(o, o->endpoint_url, endpoints));
-    const char *region = choose(o, o->region, regions);
-    s->region = arena_strdup(&s->arena, s3_first_region(region, s->endpoint_url));
+    if (!find_service(s, o, e)) {
+        s3_close(&s->base);
+        return false;
+    }
     struct credentials_options credentials = {
         .getenv = o->getenv,
         .role = o->role_to_assume,
         .audience = o->audience,
+        .role_seconds = o->role_seconds,
+        .is_anonymous = o->is_anonymous,
         .region = s->region,
         .endpoint_url = s3_endpoint_is_aws(s->endpoint_url) ? "" : s->endpoint_url,
     };

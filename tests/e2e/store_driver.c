@@ -3,7 +3,7 @@
  *     store_driver URL COMMAND ARGUMENTS...
  *
  * The options endpoint-url, region, addressing-style and role-to-assume come from DRIVER_ENDPOINT, DRIVER_REGION,
- * DRIVER_STYLE and DRIVER_ROLE. Results go to standard output, one line each; errors to standard error. */
+ * DRIVER_STYLE, DRIVER_ROLE and DRIVER_ROLE_SECONDS. Results go to standard output, one line each; errors to standard error. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,6 +273,7 @@ int main(int argc, char **argv)
         .region = getenv("DRIVER_REGION"),
         .addressing_style = getenv("DRIVER_STYLE"),
         .role_to_assume = getenv("DRIVER_ROLE"),
+        .role_seconds = getenv("DRIVER_ROLE_SECONDS") ? (int)strtol(getenv("DRIVER_ROLE_SECONDS"), NULL, 10) : 0,
         .getenv = env,
     };
     log_configure(&log);
