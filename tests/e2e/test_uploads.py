@@ -114,6 +114,9 @@ def test_broken_parts():
     path = file_of(1)
     cases = (
         ("a part cut in its middle", [(PUT_PART + "3", fault_proxy.cut_upload(PART // 2), 1)]),
+        ("a part that is never answered", [(PUT_PART + "1", fault_proxy.stalled(60), 1)]),
+        ("429, and 400 RequestTimeout and BadDigest, which are no final ones", [(PUT_PART + "1", status(429, "TooManyRequests"), 1),
+         (PUT_PART + "2", status(400, "RequestTimeout"), 1), (PUT_PART + "3", status(400, "BadDigest"), 1)]),
         ("503 SlowDown on four parts", [(PUT_PART, status(503, "SlowDown"), 4)]),
         ("500 once for each part", [(PUT_PART + str(i + 1), status(500, "InternalError"), 1) for i in range(N_PARTS)]),
         ("a part's answer is lost", [(PUT_PART + "2", lost_answer, 1)]),
@@ -125,7 +128,8 @@ def test_broken_parts():
         proxy.play()
         for rule in rules:
             proxy.on(*rule)
-        code, out, err = driver()("put-new-file", "broken%d" % i, path)
+        stall = {"RETRAIN_STALL_TIMEOUT": "4s"} if "never" in name else {}
+        code, out, err = driver(**stall)("put-new-file", "broken%d" % i, path)
         if "flips" in name and code == 4:  # final or retried: that is for the retry rules to say
             tap.ok("XAmzContentSHA256Mismatch" in err, name + ": refused", err)
             continue
@@ -360,6 +364,30 @@ def test_kill():
     clean("done")
 
 
+def test_killed_everywhere():
+    """SIGKILL after each request that the server has done."""
+    path = file_of(16, 5 * PART)
+    bad = []
+    for n in range(40):
+        key = "step%d" % n
+        proxy.play(*[None] * n, fault_proxy.kill(lambda: process.pid, after=True))
+        process = driver().start("put-file", key, path)
+        code, _, err = driver().finish(process)
+        if code == 0:
+            break
+        if admin.request("HEAD", "/models/p/" + key)[0] != 404 and not same(key, path):
+            bad.append("killed after request %d: half an object" % n)
+        proxy.play()
+        code, _, err = driver()("put-file", key, path)
+        if code or not same(key, path):
+            bad.append("after request %d: the next run fails: %s" % (n, err))
+    tap.ok(not bad and 10 <= n < 40, "killed after each of %d requests: nothing half, and the next run converges" % n, bad)
+    ids, states = unfinished()
+    tap.ok(len(ids) <= 1 and not states, "one empty upload is left, of the kill before it could be remembered", (ids, states))
+    for id in ids:
+        admin.ok("DELETE", "/models/p/step1", {"uploadId": id})
+
+
 def test_network_lost():
     path = file_of(10)
     proxy.play()
@@ -435,7 +463,7 @@ def main():
         admin.ok("PUT", "/models")
         proxy = fault_proxy.Proxy(server.port)
         tap.main(test_whole, test_small_parts, test_broken_parts, test_completion, test_session, test_final, test_changing_file, test_stop,
-                 test_kill, test_network_lost, test_abandoned, test_together, test_memory, test_no_secrets)
+                 test_kill, test_killed_everywhere, test_network_lost, test_abandoned, test_together, test_memory, test_no_secrets)
     finally:
         server.stop()
         import shutil
