@@ -10,12 +10,6 @@ static void plan(struct predictor *p, int h, int w)
     p->scores = ARENA_NEW(&p->memory, float, mem_mul(anchors, (size_t)spec->n_classes));
 }
 
-static void forget(struct predictor *p)
-{
-    detector_free(&p->d);
-    arena_free(&p->memory);
-}
-
 void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch)
 {
     *p = (struct predictor){.model = m, .kernels = k, .pool = pool, .batch = batch};
@@ -26,14 +20,16 @@ void predictor_reshape(struct predictor *p, int h, int w)
 {
     if (p->d.h == h && p->d.w == w)
         return;
-    forget(p); /* first, so that two shapes never take memory at once */
+    detector_free(&p->d);
+    arena_reset(&p->memory); /* two shapes never take memory at once, and the second finds its pages there */
     plan(p, h, w);
     p->is_packed = false;
 }
 
 void predictor_close(struct predictor *p)
 {
-    forget(p);
+    detector_free(&p->d);
+    arena_free(&p->memory);
     *p = (struct predictor){0};
 }
 

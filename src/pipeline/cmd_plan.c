@@ -24,9 +24,9 @@ bool cmd_plan(struct job *j, struct error *e)
         job_log_defects(j, 20);
         if (!job_accept_dataset(j, e) || !job_check_memory(j, e))
             return false;
-        j->headline = arena_printf(j->arena, "run would train: %s%s; %d epochs on %d images at %d px, %d threads", why,
+        j->headline = arena_printf(j->arena, "run would train: %s%s; %d epochs on %d images at %d px, %d thread%s", why,
                                    is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train,
-                                   c->image_size, c->threads);
+                                   c->image_size, c->threads, c->threads == 1 ? "" : "s");
     }
     j->outputs.status = "planned";
     show_text(j->headline);
