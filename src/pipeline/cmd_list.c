@@ -1,43 +1,148 @@
-/* Published versions, newest first: a table for people, one JSON object per line with --log-format json. */
+/* Published versions, newest first: a table for people; with --log-format json one manifest per line, and with
+ * --output-json all of them in a file. */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/clock.h"
+#include "core/fs.h"
 #include "core/log.h"
 #include "pipeline/job.h"
 #include "pipeline/show.h"
 
-static void print_row(const struct json *m, bool is_latest)
+#define LIMIT_LIST_BYTES (256u << 20)
+#define COMMIT_SHOWN 10
+
+static const char *version_of(const struct json *m)
 {
-    const struct json *metrics = json_get(m, "metrics"), *data = json_get(m, "dataset");
-    printf("%c %7.4f  %8.4f  %6.0f  ", is_latest ? '*' : '-', json_number(json_get(metrics, "map50"), 0),
-           json_number(json_get(metrics, "map50_95"), 0), json_number(json_get(data, "images"), 0));
-    show_text(json_string(json_get(m, "version"), "?"));
-    printf("  ");
-    show_text(json_string(json_get(m, "created_at"), "?"));
-    printf("  ");
-    show_text(json_string(json_get(json_get(m, "source"), "commit"), ""));
+    return json_string(json_get(m, "version"), "?");
+}
+
+static double size_of(const struct json *m, const char *name)
+{
+    const struct json *files = json_get(m, "artifacts");
+    double sum = 0;
+    for (size_t i = 0; i < json_len(files); i++) {
+        const struct json *f = json_at(files, i);
+        if (!name || !strcmp(json_string(json_get(f, "name"), ""), name))
+            sum += json_number(json_get(f, "size"), 0);
+    }
+    return sum;
+}
+
+/* "-" where the manifest says nothing, right-aligned. */
+static void print_number(const struct json *v, int width, int digits)
+{
+    if (json_kind(v) == JSON_NUMBER)
+        printf("  %*.*f", width, digits, json_number(v, 0));
+    else
+        printf("  %*s", width, "-");
+}
+
+static void print_created(const struct json *m)
+{
+    char text[CLOCK_RFC3339] = "?";
+    time_t t;
+    if (clock_parse_rfc3339(str_of(json_string(json_get(m, "created_at"), "")), &t)) {
+        clock_rfc3339(t, text); /* in UTC, to the minute */
+        text[10] = ' ';
+    }
+    printf("  %-16.16s", text);
+}
+
+static void print_commit(const struct json *m)
+{
+    const char *commit = json_string(json_get(json_get(m, "source"), "commit"), "");
+    bool is_hash = strlen(commit) == 40 && strspn(commit, "0123456789abcdef") == 40;
+    if (is_hash) {
+        printf("  %.*s", COMMIT_SHOWN, commit);
+    } else if (*commit) {
+        printf("  ");
+        show_text(commit);
+    }
     putchar('\n');
+}
+
+static void print_row(const struct json *m, int width, bool is_latest)
+{
+    const struct json *metrics = json_get(m, "metrics");
+    double model = size_of(m, "model.onnx");
+    printf("%c %-*s", is_latest ? '*' : ' ', width, version_of(m));
+    print_created(m);
+    print_number(json_get(metrics, "map50"), 6, 4);
+    print_number(json_get(metrics, "map50_95"), 8, 4);
+    print_number(json_get(json_get(m, "dataset"), "images"), 6, 0);
+    if (model > 0)
+        printf("  %7.1f MB", model / 1e6);
+    else
+        printf("  %10s", "-");
+    printf("  %7.1f MB", size_of(m, NULL) / 1e6);
+    print_commit(m);
+}
+
+static void print_table(const struct json *all, const char *latest)
+{
+    int width = (int)strlen("version");
+    for (size_t i = 0; i < json_len(all); i++) {
+        int n = (int)strlen(version_of(json_at(all, i)));
+        width = n > width ? n : width;
+    }
+    printf("  %-*s  %-16s  %6s  %8s  %6s  %10s  %10s  %s\n", width, "version", "created (UTC)", "mAP50", "mAP50-95", "images",
+           "model.onnx", "all files", "commit");
+    for (size_t i = 0; i < json_len(all); i++)
+        print_row(json_at(all, i), width, !strcmp(latest, version_of(json_at(all, i))));
+    fflush(stdout);
+}
+
+static bool write_file(const struct json *all, const char *latest, const char *path, struct error *e)
+{
+    struct arena a = {0};
+    struct str_buf text = STR_BUF(LIMIT_LIST_BYTES);
+    struct json *root = json_new_object();
+    json_set(root, "latest", json_new_string(*latest ? latest : NULL));
+    json_set(root, "versions", json_copy(all));
+    json_write(root, true, &text);
+    bool ok = fs_mkdirs(fs_dir(&a, path), e) && fs_write_atomic(path, str_buf_view(&text), e);
+    json_free(root);
+    str_buf_free(&text);
+    arena_free(&a);
+    return ok || fail_in(e, "output-json");
+}
+
+/* What the table does not say in itself. */
+static void say_sum(const struct job *j, const struct json *all, const char *latest)
+{
+    size_t n = json_len(all);
+    double sum = 0;
+    bool has_latest = false;
+    for (size_t i = 0; i < n; i++) {
+        sum += size_of(json_at(all, i), NULL);
+        has_latest |= !strcmp(latest, version_of(json_at(all, i)));
+    }
+    if (!n)
+        log_info("nothing is published in %s yet", store_url(j->store));
+    else if (has_latest)
+        log_info("%zu version%s, %.1f MB; * is the latest: what latest.json names and applications get", n, n == 1 ? "" : "s",
+                 sum / 1e6);
+    else if (*latest)
+        log_warning("latest.json names %s, which is not published: run `retrain rollback VERSION` with one of these", latest);
+    else
+        log_warning("no latest.json names one of these, so applications get none: run `retrain rollback VERSION`");
 }
 
 bool cmd_list(struct job *j, struct error *e)
 {
+    const struct config *c = j->config;
     struct json *all = NULL;
     if (!job_open_store(j, e) || !publish_list(j->store, &all, e))
         return false;
     const char *latest = json_string(json_get(j->latest, "version"), "");
-    bool is_json = !strcmp(j->config->log_format, "json");
+    bool is_json = !strcmp(c->log_format, "json");
+    for (size_t i = 0; is_json && i < json_len(all); i++)
+        show_json_line(json_at(all, i));
     if (!is_json && json_len(all))
-        printf("%9s  %8s  %6s  %-21s  %-20s  %s\n", "mAP50", "mAP50-95", "images", "version", "created", "commit");
-    for (size_t i = 0; i < json_len(all); i++) {
-        const struct json *m = json_at(all, i);
-        if (!is_json) {
-            print_row(m, !strcmp(latest, json_string(json_get(m, "version"), "?")));
-            continue;
-        }
-        show_json_line(m);
-    }
-    if (!json_len(all))
-        log_info("nothing is published in %s yet", store_url(j->store));
+        print_table(all, latest);
+    say_sum(j, all, latest);
+    bool ok = !*c->output_json_path || write_file(all, latest, c->output_json_path, e);
     json_free(all);
-    return true;
+    return ok;
 }

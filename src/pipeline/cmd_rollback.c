@@ -40,7 +40,7 @@ bool cmd_rollback(struct job *j, struct error *e)
     }
     if (c->delete_version && !publish_delete(j->store, latest, e))
         return false;
-    j->headline = arena_printf(j->arena, "rolled back from %s to %s%s", latest, target,
+    j->headline = arena_printf(j->arena, "rolled back from %s to %s, which applications get with their next pull%s", latest, target,
                                c->delete_version ? "; the bad version is removed" : "");
     return true;
 }

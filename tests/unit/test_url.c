@@ -44,8 +44,34 @@ static void test_parse(void **state)
     arena_free(&a);
 }
 
+/* What Python's urllib.parse.urljoin and urldefrag make of them. */
+static void test_resolve(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"https://h/a/b.json", "c.json", "https://h/a/c.json"},
+        {"https://h/a/b.json?x=/1", "c.json", "https://h/a/c.json"},
+        {"https://h/a/b.json", "/c.json", "https://h/c.json"},
+        {"https://h/a/b.json", "//o:8/c", "https://o:8/c"},
+        {"http://h/a", "//o/c?d", "http://o/c?d"},
+        {"https://h/a/b.json", "https://o/c#frag", "https://o/c"},
+        {"http://h/a/b.json", "https://o/c", "https://o/c"},
+        {"https://h", "c", "https://h/c"},
+        {"https://h/a/", "c/d?e=f:g", "https://h/a/c/d?e=f:g"},
+        {"https://h/a/b", "http://o/c", "http://o/c"},
+        {"https://h:8443/a/b", "/c", "https://h:8443/c"},
+    };
+    static const char *const nowhere[] = {"", "#x", "file:///etc/passwd", "ftp://h/x", "javascript:x", "a b", "a\tb", "data:,"};
+    struct arena a = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(url_resolve(cases[i][0], str_of(cases[i][1]), &a), cases[i][2]);
+    for (size_t i = 0; i < sizeof nowhere / sizeof *nowhere; i++)
+        assert_null(url_resolve("https://h/a", str_of(nowhere[i]), &a));
+    arena_free(&a);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_loopback), cmocka_unit_test(test_parse)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_loopback), cmocka_unit_test(test_parse), cmocka_unit_test(test_resolve)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
