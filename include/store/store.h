@@ -68,6 +68,9 @@ MUST_CHECK bool store_get_file(struct store *s, const char *key, const char *pat
  * conditional writes, another writer may still slip in between. */
 MUST_CHECK bool store_put_new_file(struct store *s, const char *key, const struct store_file *f, bool *written,
                                    struct error *e);
+/* Would store_put_new_file of so many bytes surely leave another writer's object alone? Not where writing is best effort,
+ * and not for files that go up in parts: radosgw for one ignores the condition when it puts them together. */
+MUST_CHECK bool store_guards_new_file(struct store *s, uint64_t size_bytes, bool *does, struct error *e);
 /* The SHA-256 of an object, as recorded by store_put_file or by reading it. */
 MUST_CHECK bool store_digest(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e);
 

@@ -24,6 +24,8 @@ struct store_backend {
     bool (*remove)(struct store *s, const char *key, struct error *e);
     bool (*list)(struct store *s, const char *prefix, size_t limit, struct arena *a, const char ***keys, size_t *n,
                  struct error *e);
+    /* In an atomic store: is put_file with only_if_absent atomic too, for a file of that size? NULL = always. */
+    bool (*guards_new_file)(const struct store *s, uint64_t size_bytes);
     void (*tidy)(struct store *s); /* once a run, before writing; NULL = nothing to do */
     void (*allow_after_stop)(struct store *s, double seconds); /* NULL = nothing to do */
 };

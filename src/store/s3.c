@@ -56,6 +56,7 @@ static const struct store_backend s3_backend = {
     .stat = s3_stat,
     .digest = s3_digest,
     .put_file = s3_put_file,
+    .guards_new_file = s3_guards_new_file,
     .get_file = s3_get_file,
     .put = s3_put,
     .remove = s3_remove,

@@ -147,13 +147,24 @@ static bool put_whole(struct s3_store *s, const char *key, const struct store_fi
     return ok;
 }
 
+static bool goes_in_parts(const struct s3_store *s, uint64_t size_bytes)
+{
+    return size_bytes > s->part_bytes * WHOLE_PARTS && !s->has_no_multipart;
+}
+
+bool s3_guards_new_file(const struct store *base, uint64_t size_bytes)
+{
+    const struct s3_store *s = s3_of(base);
+    return !goes_in_parts(s, size_bytes) || s3_endpoint_is_aws(s->endpoint_url);
+}
+
 bool s3_put_file(struct store *base, const char *key, const struct store_file *f, bool only_if_absent, bool *written,
                  struct error *e)
 {
     struct s3_store *s = s3_of(base);
     bool is_done = false;
 
-    if (f->size_bytes > s->part_bytes * WHOLE_PARTS && !s->has_no_multipart) {
+    if (goes_in_parts(s, f->size_bytes)) {
         if (!s3_multipart_put(s, key, f, only_if_absent, written, e))
             return false;
         is_done = !s->has_no_multipart; /* it may have learned that the server has none */

@@ -9,5 +9,6 @@ MUST_CHECK bool s3_put(struct store *s, const char *key, struct str bytes, const
                        enum store_condition when, const char *etag, bool *written, struct error *e);
 MUST_CHECK bool s3_put_file(struct store *s, const char *key, const struct store_file *f, bool only_if_absent, bool *written,
                             struct error *e);
+bool s3_guards_new_file(const struct store *s, uint64_t size_bytes);
 
 #endif

@@ -232,3 +232,11 @@ bool store_is_atomic(struct store *s, bool *atomic, struct error *e)
     *atomic = s->guarantee == STORE_ATOMIC;
     return s->guarantee != STORE_UNPROBED || store_probe(s, atomic, e);
 }
+
+bool store_guards_new_file(struct store *s, uint64_t size_bytes, bool *does, struct error *e)
+{
+    if (!store_is_atomic(s, does, e))
+        return false;
+    *does = *does && (!s->backend->guards_new_file || s->backend->guards_new_file(s, size_bytes));
+    return true;
+}
