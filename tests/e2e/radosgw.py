@@ -84,6 +84,9 @@ def missing_programs():
 
 
 class Server:
+    name = "radosgw"
+    versioned_is_atomic = False  # it ignores If-None-Match there, and refuses every If-Match
+
     def __init__(self, folder):
         self.folder = folder
         self.port = free_port()
@@ -115,6 +118,8 @@ class Server:
 
     def start(self):
         fsid, mon_port = str(uuid.uuid4()), free_port()
+        with open(os.path.join(self.folder, ".server"), "w", encoding="ascii"):
+            pass  # these are the server's files: leaks.py does not look for secrets in them
         with open(self.conf, "w", encoding="ascii") as f:
             f.write(CONF.format(fsid=fsid, folder=self.folder, mon_port=mon_port, port=self.port))
         for name in ("mon", "osd", "rgw"):
@@ -136,6 +141,11 @@ class Server:
     def add_user(self, uid, access_key, secret_key):
         self.call("radosgw-admin", "-n", "client.rgw", "user", "create", "--uid", uid, "--display-name", uid, "--access-key",
                   access_key, "--secret-key", secret_key, "--caps", "roles=*;oidc-provider=*;user-policy=*")
+
+    @staticmethod
+    def principal(uid, access_key):
+        """How a bucket policy names a user."""
+        return "arn:aws:iam:::user/" + uid
 
     def answers(self):
         try:

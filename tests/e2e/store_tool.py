@@ -2,8 +2,9 @@
 import os
 import subprocess
 
+import leaks
+
 DRIVER = os.path.abspath(os.environ.get("STORE_DRIVER", "build/release/tests/e2e/store_driver"))
-output = []  # all that any run printed, to be searched for secrets at the end
 
 
 def ready():
@@ -32,12 +33,13 @@ class Driver:
         return other
 
     def start(self, *args):
+        leaks.learn(self.env)
         return subprocess.Popen([DRIVER, self.url, *map(str, args)], env=self.env, text=True, stdin=subprocess.DEVNULL,
                                 errors="backslashreplace", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def finish(self, process, timeout=120):
         out, err = process.communicate(timeout=timeout)
-        output.append(out + err)
+        leaks.saw(out + err)
         return process.returncode, out, err
 
     def __call__(self, *args, timeout=120):

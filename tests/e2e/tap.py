@@ -4,6 +4,8 @@ import subprocess
 import sys
 import traceback
 
+import leaks
+
 RETRAIN_BIN = os.path.abspath(os.environ.get("RETRAIN_BIN", "build/retrain"))
 
 _n_points = 0
@@ -46,7 +48,10 @@ def skip(name, why):
 
 
 def done():
-    """The plan; exits 1 if a point failed or none ran. Call it last."""
+    """The plan, after the search for secrets; exits 1 if a point failed or none ran. Call it last."""
+    found = leaks.check()
+    if found:
+        ok(*found)
     print("1..%d" % _n_points)
     sys.stdout.flush()
     sys.exit(1 if _n_failed or not _n_points else 0)
@@ -70,5 +75,8 @@ def run(*args, cwd=None, env=None, timeout=120, stdin=None):
         if name in os.environ:
             clean[name] = os.environ[name]
     clean.update(env or {})
-    return subprocess.run([RETRAIN_BIN, *map(str, args)], cwd=cwd, env=clean, timeout=timeout, input=stdin, text=True,
+    leaks.learn(clean)
+    result = subprocess.run([RETRAIN_BIN, *map(str, args)], cwd=cwd, env=clean, timeout=timeout, input=stdin, text=True,
                           errors="backslashreplace", stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    leaks.saw(result.stdout + result.stderr)
+    return result

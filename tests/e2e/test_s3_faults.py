@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.parse
 
+import leaks
 import store_tool
 import tap
 from store_tool import Driver, message
@@ -333,6 +334,9 @@ def test_no_conditions():
           (0, "written\nrefused\nbest effort\n"))
 
 
+leaks.add("sessionsecret00000000", "sessiontoken+/00000000", JWT)
+
+
 def sts(handler, path, body):
     """GitHub's token endpoint, STS and a store that takes session keys only, in one."""
     s = handler.server
@@ -389,12 +393,6 @@ def test_web_identity():
     tap.ok(run[0] == 4 and "GitHub" in run[2], "a request token that is over", run)
 
 
-def test_no_secrets():
-    text = "".join(store_tool.output)
-    secrets = [SECRET, JWT, "jwtsignature", "sessionsecret", "sessiontoken", "ghrequesttoken", "tokentokentoken", "Signature="]
-    tap.equal([s for s in secrets if s in text], [], "no secret in %d bytes of output" % len(text))
-
-
 def main():
     global server
     if not store_tool.ready():
@@ -403,7 +401,7 @@ def main():
     server = Server()
     try:
         tap.main(test_transient, test_for_ever, test_final, test_lost_answer, test_broken_transfers, test_changing_file, test_stop, test_after_stop,
-                 test_region_and_redirect, test_clock, test_no_conditions, test_web_identity, test_no_secrets)
+                 test_region_and_redirect, test_clock, test_no_conditions, test_web_identity)
     finally:
         import shutil
         shutil.rmtree(scratch, ignore_errors=True)

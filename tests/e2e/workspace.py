@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import zlib
 
+import leaks
 import tap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -33,6 +34,7 @@ def start(work, *args, **more):
     """The program in the background, in a session of its own; `more` adds to a small clean environment."""
     env = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
     env.update(more)
+    leaks.learn(env)
     return subprocess.Popen([tap.RETRAIN_BIN, *args], cwd=work, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True, errors="backslashreplace", start_new_session=True)
 

@@ -15,7 +15,7 @@ static void check_error(const struct error *e)
 static bool is_safe(const char *s)
 {
     for (; *s; s++) {
-        if (*s <= ' ' || *s == 0x7f)
+        if ((unsigned char)*s <= ' ' || *s == 0x7f)
             return false;
     }
     return true;
