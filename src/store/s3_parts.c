@@ -91,12 +91,12 @@ bool s3_upload_hash(struct s3_upload *u, struct error *e)
     return ok;
 }
 
-/* "<tag>text</tag>" of a reply that must have that root; NULL, and then why, when it has not. */
-static const struct xml_node *parse_reply(const struct s3_call *c, const char *root_name, struct arena *a, struct error *e)
+/* A reply that must have that root; NULL, and then why, when it has not. */
+static const struct xml_node *parse_reply(struct str body, const char *root_name, struct arena *a, struct error *e)
 {
     struct xml_node *root;
 
-    if (!xml_parse(str_trim(c->reply.body), "reply", a, &root, e)) {
+    if (!xml_parse(str_trim(body), "reply", a, &root, e)) {
         e->code = ERR_STORE;
         return NULL;
     }
@@ -121,7 +121,7 @@ bool s3_parts_begin(struct s3_upload *u, struct error *e)
     bool ok = s3_run(&c, &a, e);
     u->s3->has_no_multipart = ok && c.code[0];
     if (ok && !c.code[0]) {
-        const struct xml_node *root = parse_reply(&c, "InitiateMultipartUploadResult", &a, e);
+        const struct xml_node *root = parse_reply(c.reply.body, "InitiateMultipartUploadResult", &a, e);
         const char *id = root ? xml_text(root, "UploadId", "") : "";
         ok = root && ((id[0] && strlen(id) <= UPLOAD_ID_MAX) || fail(e, ERR_STORE, "the reply names no UploadId"));
         if (ok)
@@ -149,9 +149,9 @@ static void keep_etag(struct s3_part *p, struct str etag)
     p->etag[etag.n] = 0;
 }
 
-static bool read_parts(struct s3_upload *u, const struct s3_call *c, struct arena *a, const char **marker, struct error *e)
+bool s3_read_parts(struct s3_upload *u, struct str body, struct arena *a, const char **marker, struct error *e)
 {
-    const struct xml_node *root = parse_reply(c, "ListPartsResult", a, e);
+    const struct xml_node *root = parse_reply(body, "ListPartsResult", a, e);
 
     *marker = NULL;
     if (!root)
@@ -185,7 +185,7 @@ bool s3_parts_list(struct s3_upload *u, bool *gone, struct error *e)
             s3_call_parameter(&c, "part-number-marker", marker);
         ok = s3_run(&c, &a, e);
         *gone = ok && c.code[0];
-        if (ok && !*gone && !read_parts(u, &c, &a, &marker, e))
+        if (ok && !*gone && !s3_read_parts(u, c.reply.body, &a, &marker, e))
             ok = fail_in(e, "%s: the parts of %s", u->s3->base.url, u->key);
     }
     arena_free(&a);

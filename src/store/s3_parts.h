@@ -38,6 +38,8 @@ MUST_CHECK bool s3_upload_hash(struct s3_upload *u, struct error *e);
 MUST_CHECK bool s3_parts_begin(struct s3_upload *u, struct error *e);
 /* Fills in the ETags of the parts that are there with the right size. *gone = the server knows no such upload. */
 MUST_CHECK bool s3_parts_list(struct s3_upload *u, bool *gone, struct error *e);
+/* One page of that list; *marker = where the next one begins, NULL = there is none. */
+MUST_CHECK bool s3_read_parts(struct s3_upload *u, struct str body, struct arena *a, const char **marker, struct error *e);
 /* May run in several threads at once, each with its own part and lane. */
 MUST_CHECK bool s3_parts_send(struct s3_upload *u, int part, int lane, bool *gone, struct error *e);
 

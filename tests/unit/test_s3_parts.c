@@ -124,12 +124,52 @@ static void test_hashes(void **state)
     arena_free(&a);
 }
 
+#define PART(number, size, etag) "<Part><PartNumber>" number "</PartNumber><Size>" size "</Size><ETag>" etag "</ETag></Part>"
+
+static void test_list(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *etags[3], *marker;
+        bool is_list;
+    } cases[] = {
+        {"<ListPartsResult>" PART("1", "100", "&quot;a&quot;") PART("3", "50", "c") "</ListPartsResult>", {"\"a\"", "", "c"}, NULL, true},
+        {" \n<ListPartsResult>" PART("2", "99", "b") PART("3", "100", "c") "</ListPartsResult>", {"", "", ""}, NULL, true},
+        {"<ListPartsResult>" PART("0", "100", "a") PART("4", "100", "b") PART("x", "100", "c") "</ListPartsResult>",
+         {"", "", ""}, NULL, true},
+        {"<ListPartsResult>" PART("1", "100", "&lt;") PART("2", "100", "") "</ListPartsResult>", {"", "", ""}, NULL, true},
+        {"<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>" PART("1", "100", "a")
+         "</ListPartsResult>", {"a", "", ""}, "1", true},
+        {"<ListBucketResult/>", {"", "", ""}, NULL, false},
+        {"<ListPartsResult>", {"", "", ""}, NULL, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena a = {0};
+        struct s3_store s = {.part_bytes = 100};
+        struct store_file f = {.size_bytes = 250};
+        struct s3_upload u;
+        struct error e;
+        const char *marker = NULL;
+
+        assert_true(s3_upload_plan(&u, &s, "k", &f, &e));
+        assert_int_equal(s3_read_parts(&u, str_of(cases[i].body), &a, &marker, &e), cases[i].is_list);
+        for (int p = 0; p < 3; p++)
+            assert_string_equal(u.parts[p].etag, cases[i].etags[p]);
+        assert_int_equal(marker != NULL, cases[i].marker != NULL);
+        if (marker)
+            assert_string_equal(marker, cases[i].marker);
+        s3_upload_free(&u);
+        arena_free(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_hashes),
+        cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
