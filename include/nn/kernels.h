@@ -61,6 +61,7 @@ struct adamw_step {
 
 struct kernels {
     const char *name;
+    bool is_direct; /* the user's choice: 3x3 convolutions without Winograd */
 
     void (*product)(const struct product *a, int n_pixels);
     void (*outer)(const struct outer *a);

@@ -78,8 +78,7 @@ struct net {
 
     int batch; /* planned */
     bool is_training;
-    bool is_direct;    /* set before net_plan: no Winograd anywhere */
-    size_t keep_bytes; /* likewise: see net_plan; 0 = NET_KEEP_BYTES */
+    size_t keep_bytes; /* set before net_plan, which says what it is; 0 = NET_KEEP_BYTES */
     real *data;     /* values and gradients */
     size_t n_data;  /* elements */
     real *scratch;  /* [workers][scratch_stride] */

@@ -31,6 +31,7 @@ struct config {
     const char *model;  /* "n", "s", "m" */
     int image_size, epochs, batch_size, seed;
     const char *optimizer; /* "auto", "sgd", "adamw" */
+    const char *convolution; /* "auto", "direct" */
     double learning_rate;  /* 0 = auto */
     double final_lr_fraction, weight_decay, momentum, warmup_epochs;
     int patience; /* 0 = never stop early */
@@ -50,7 +51,7 @@ struct config {
     const char *log_format, *output_json, *config;
 
     const char *output, *wanted_version, *annotate; /* "" = not given */
-    bool show_manifest, delete_version, offline_ok;
+    bool show_manifest, delete_version, offline_ok, plan_kernels;
     double confidence, iou; /* confidence: 0.001 for eval when not given */
     bool square;
     int max_detections;

@@ -167,12 +167,13 @@ static bool is_convolution(const struct op *op)
 /* Plans the convolutions and sums up what they need of shared memory. */
 static void plan_convolutions(struct net *net, struct arena *a)
 {
+    bool is_direct = net->kernels && net->kernels->is_direct;
     net->scratch_stride = net->restored_stride = net->partial_stride = net->n_packed = 0;
     for (int i = 0; i < net->n_ops; i++) {
         struct op *op = &net->ops[i];
         if (!is_convolution(op))
             continue;
-        conv_plan(&op->conv, &net->tensors[op->in], &net->tensors[op->z], op->conv.k, op->conv.stride, net->is_direct, a);
+        conv_plan(&op->conv, &net->tensors[op->in], &net->tensors[op->z], op->conv.k, op->conv.stride, is_direct, a);
         raise_to(&net->scratch_stride, round_up(conv_scratch(&op->conv, net->is_training)));
         raise_to(&net->partial_stride, round_up(conv_partial(&op->conv)));
         if (net->is_training) {

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "pipeline/job.h"
+#include "pipeline/plan_kernels.h"
 #include "pipeline/show.h"
 
 bool cmd_plan(struct job *j, struct error *e)
@@ -22,7 +23,8 @@ bool cmd_plan(struct job *j, struct error *e)
         if (!job_scan(j, e))
             return false;
         job_log_defects(j, 20);
-        if (!job_accept_dataset(j, e) || !job_check_memory(j, e))
+        if (!job_accept_dataset(j, e) || !job_check_memory(j, e) ||
+            (c->plan_kernels && !plan_kernels_print(j, e)))
             return false;
         j->headline = arena_printf(j->arena, "run would train: %s%s; %d epochs on %d images at %d px, %d thread%s", why,
                                    is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train,

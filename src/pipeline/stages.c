@@ -60,6 +60,14 @@ static bool push_checkpoint(void *ctx, struct error *e)
     return resume_push(ctx, e);
 }
 
+bool stage_kernels(const struct job *j, struct kernels *k, struct error *e)
+{
+    if (!kernels_select(j->config->kernels, k, e))
+        return false;
+    k->is_direct = !strcmp(j->config->convolution, "direct");
+    return true;
+}
+
 static bool prepare_model(struct job *j, struct model *m, struct error *e)
 {
     const struct config *c = j->config;
@@ -80,7 +88,7 @@ bool stage_train(struct job *j, struct trained *out, struct error *e)
 {
     struct kernels *k = ARENA_NEW(j->arena, struct kernels, 1);
     struct model *m = ARENA_NEW(j->arena, struct model, 1);
-    if (!kernels_select(j->config->kernels, k, e) || !prepare_model(j, m, e))
+    if (!stage_kernels(j, k, e) || !prepare_model(j, m, e))
         return false;
     struct train_options o = stage_options(j);
     o.saved = push_checkpoint;
@@ -252,7 +260,7 @@ bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, 
 {
     struct kernels *k = ARENA_NEW(j->arena, struct kernels, 1);
     *out = (struct loaded){.model = ARENA_NEW(j->arena, struct model, 1)};
-    if (!kernels_select(j->config->kernels, k, e) || !model_load(path, j->arena, out->model, e))
+    if (!stage_kernels(j, k, e) || !model_load(path, j->arena, out->model, e))
         return false;
     out->class_names = out->model->class_names;
     out->n_classes = out->model->spec.n_classes;

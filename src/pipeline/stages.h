@@ -40,6 +40,9 @@ MUST_CHECK bool stage_photos(struct job *j, const struct trained *t, struct repo
                              struct error *e);
 void stage_free(struct trained *t); /* safe on zero */
 
+/* The kernels that the options ask for. */
+MUST_CHECK bool stage_kernels(const struct job *j, struct kernels *k, struct error *e);
+
 /* A model file opened for `eval` and `predict`. */
 struct loaded {
     struct model *model;

@@ -45,7 +45,7 @@ def manifest_by_tools(data):
     return subprocess.run(command, shell=True, cwd=data, capture_output=True, text=True, check=True).stdout
 
 
-def publish_by_hand(root, version, map50=0.8, created="2026-01-01T00:00:00Z", store="models", latest=True, recipe=None):
+def publish_computed(root, version, map50=0.8, created="2026-01-01T00:00:00Z", store="models", latest=True, recipe=None):
     """A published version as design and documentation describe it; the model is any bytes."""
     folder = os.path.join(root, store, "versions", version)
     artifacts = []
@@ -112,7 +112,7 @@ def test_recipe():
     root = project(4)
     recipe = {"augment.close-mosaic": "10", "augment.degrees": "0", "augment.fliplr": "0.5", "augment.flipud": "0", "augment.hsv-h": "0.015",
               "augment.hsv-s": "0.7", "augment.hsv-v": "0.4", "augment.mosaic": "1", "augment.scale": "0.5", "augment.shear": "0",
-              "augment.translate": "0.1", "batch-size": "16", "dataset-format": "auto", "epochs": "100", "final-lr-fraction": "0.01",
+              "augment.translate": "0.1", "batch-size": "16", "convolution": "auto", "dataset-format": "auto", "epochs": "100", "final-lr-fraction": "0.01",
               "image-size": "320", "initial-weights": "none", "learning-rate": "auto", "model": "n", "momentum": "0.937", "optimizer": "auto",
               "patience": "0", "recipe": "small-data", "seed": "0", "smoke": "false", "val-fraction": "0.2", "warmup-epochs": "3", "weight-decay": "0.0005"}
     got = version_of(root)
@@ -133,7 +133,7 @@ def test_recipe():
 def test_skip():
     root = project()
     version = version_of(root)
-    manifest = publish_by_hand(root, version, map50=0.8125)
+    manifest = publish_computed(root, version, map50=0.8125)
     before = tree(os.path.join(root, "models"))
     out, summary = os.path.join(root, "o"), os.path.join(root, "s")
     env = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": root, "GITHUB_OUTPUT": out, "GITHUB_STEP_SUMMARY": summary}
@@ -160,7 +160,7 @@ def test_skip():
 
     # a run that died between the manifest and the pointer is finished by the next; a rollback is left alone
     pointer = os.path.join(root, "models/latest.json")
-    old = publish_by_hand(root, "aaaaaaaaaaaa-bbbbbbbb", created="2025-01-01T00:00:00Z")
+    old = publish_computed(root, "aaaaaaaaaaaa-bbbbbbbb", created="2025-01-01T00:00:00Z")
     tap.ok(tap.run(cwd=root).returncode == 0 and json.loads(read(pointer))["version"] == old["version"], "a skip leaves a rollback alone")
     marker = os.path.join(root, "models/checkpoints", version, "publishing")
     write(marker, "being published\n")
@@ -180,7 +180,13 @@ def test_plan():
     version = version_of(root)
     tap.ok(r.returncode == 0 and "run would train: %s is not in file://" % version in r.stdout, "plan says train and why", r.stdout + r.stderr)
     tap.equal(tree(root), before, "plan writes nothing")
-    publish_by_hand(root, version)
+    computed = {"auto": ("Winograd", "direct"), "direct": ("direct",)}
+    for choice, wanted in computed.items():
+        lines = tap.run("plan", "--plan-kernels", "--convolution", choice, cwd=root).stdout.splitlines()
+        table = [line for line in lines if line.startswith("model.")]
+        tap.ok(len(table) == 63 and {"Winograd" if "Winograd" in line else "direct" for line in table} == set(wanted),
+               "plan --plan-kernels lists every convolution, convolution %s" % choice, "\n".join(lines))
+    publish_computed(root, version)
     r = tap.run("plan", cwd=root)
     tap.ok("run would skip" in r.stdout, "plan says skip", r.stdout + r.stderr)
     r = tap.run("plan", "--force", cwd=root)
@@ -194,10 +200,10 @@ def test_latest_as_initial_weights():
     scratch = version_of(root)
     options = ("--initial-weights", "latest")
     tap.equal(version_of(root, *options), scratch, "`latest` of an empty store is training from scratch")
-    parent = publish_by_hand(root, "aaaaaaaaaaaa-bbbbbbbb", recipe={"initial-weights": "none"})
+    parent = publish_computed(root, "aaaaaaaaaaaa-bbbbbbbb", recipe={"initial-weights": "none"})
     tuned = version_of(root, *options)
     tap.ok(tuned != scratch, "the latest model's weights enter the version")
-    publish_by_hand(root, tuned, recipe={"initial-weights": parent["artifacts"][1]["sha256"]}, created="2026-02-01T00:00:00Z")
+    publish_computed(root, tuned, recipe={"initial-weights": parent["artifacts"][1]["sha256"]}, created="2026-02-01T00:00:00Z")
     tap.equal(version_of(root, *options), tuned, "once published, the same dataset and recipe are that version")
     tap.ok("skipped" in tap.run(*options, cwd=root).stderr, "and are skipped")
     r = tap.run("version", "--initial-weights", "cccccccccccc-dddddddd", cwd=root)
@@ -311,8 +317,8 @@ def test_pull_list_rollback():
     root = project(4)
     r = tap.run("pull", "--output", "out", cwd=root)
     tap.ok(r.returncode == 4 and "nothing is published" in r.stderr, "pull from an empty store", r.stderr)
-    old = publish_by_hand(root, "aaaaaaaaaaaa-bbbbbbbb", created="2026-01-01T00:00:00Z")
-    new = publish_by_hand(root, "cccccccccccc-dddddddd", created="2026-02-01T00:00:00Z", map50=0.9)
+    old = publish_computed(root, "aaaaaaaaaaaa-bbbbbbbb", created="2026-01-01T00:00:00Z")
+    new = publish_computed(root, "cccccccccccc-dddddddd", created="2026-02-01T00:00:00Z", map50=0.9)
     r = tap.run("pull", "--output", "out", cwd=root)
     out = os.path.join(root, "out")
     tap.ok(r.returncode == 0 and read(os.path.join(out, "model.onnx")) == "model.onnx" + new["version"], "pull fetches the latest", r.stderr)
@@ -350,7 +356,7 @@ def test_pull_list_rollback():
            "rollback --delete points back and removes the bad one", r.stderr)
     r = tap.run("rollback", cwd=root)
     tap.ok(r.returncode == 2 and "no version was published before" in r.stderr, "there is an end to going back", r.stderr)
-    evil = publish_by_hand(root, "eeeeeeeeeeee-ffffffff", created="2026-03-01T00:00:00Z")
+    evil = publish_computed(root, "eeeeeeeeeeee-ffffffff", created="2026-03-01T00:00:00Z")
     evil["artifacts"][0]["name"] = "../../escaped"
     write(os.path.join(root, "models/latest.json"), json.dumps(evil))
     r = tap.run("pull", "--output", "a/b/c", cwd=root)

@@ -99,9 +99,10 @@ static void build(struct fixture *f, bool is_direct, size_t keep_bytes, struct p
     add_biased(a, p, "f", 6, 3);
     lay_out(a, p);
     kernels_ref(&f->kernels);
+    f->kernels.is_direct = is_direct;
 
     struct net *n = &f->net;
-    *n = (struct net){.kernels = &f->kernels, .params = p, .pool = pool, .is_direct = is_direct, .keep_bytes = keep_bytes};
+    *n = (struct net){.kernels = &f->kernels, .params = p, .pool = pool, .keep_bytes = keep_bytes};
     int x = net_input(n, 3, 9, 9), t1 = whole(n, 4, 9), cat = net_buffer(n, 22, 5, 5);
     int t2 = net_view(n, cat, 0, 16), t3 = net_view(n, cat, 16, 6), t4 = whole(n, 6, 5), t5 = whole(n, 6, 5),
         t6 = whole(n, 6, 10), t7 = whole(n, 6, 5), t8 = whole(n, 18, 5);

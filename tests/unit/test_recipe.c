@@ -24,6 +24,7 @@ static const char golden[] = "augment.close-mosaic=10\n"
                              "augment.shear=0\n"
                              "augment.translate=0.1\n"
                              "batch-size=16\n"
+                             "convolution=auto\n"
                              "dataset-format=auto\n"
                              "engine=1\n"
                              "epochs=100\n"
@@ -95,11 +96,13 @@ static void only_marked_options_count(void **state)
         {"final-lr-fraction", "0.1"},
         {"weight-decay", "0.1"},
         {"momentum", "0.1"},
+        {"convolution", "direct"},
         {"warmup-epochs", "1"},
         {"patience", "9"},
         {"augment", "mosaic=0"},
         {"threads", "3"},
         {"time-budget", "1h"},
+        {"role-duration", "2h"},
         {"checkpoint-every", "1m"},
         {"force", "true"},
         {"smoke", "true"},
