@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
+#include "cloud/http_reply.h"
 #include "cloud/url.h"
 #include "core/clock.h"
 #include "core/stop.h"
@@ -38,8 +38,8 @@ struct transfer {
     struct str_buf reply, headers;
     struct sha256 hash, body_hash;
     uint64_t n_bytes;
-    bool sink_ready, too_long, wrong_range, body_changed;
-    int sink_errno; /* of a write that failed */
+    struct http_sink sink;
+    bool too_long, body_changed;
 };
 
 static void init_curl(void)
@@ -191,43 +191,6 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
     return rewind_body(t) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-static struct str find_header(struct str lines, const char *name)
-{
-    struct str line, field;
-    size_t n = strlen(name);
-
-    while (str_cut(&lines, '\n', &line)) {
-        struct str value = line;
-        if (str_cut(&value, ':', &field) && field.n == n && strncasecmp(field.p, name, n) == 0)
-            return str_trim(value);
-    }
-    return (struct str){0};
-}
-
-static bool truncate_sink(FILE *sink, uint64_t n_bytes)
-{
-    /* EINVAL: a device such as /dev/null. */
-    return fflush(sink) == 0 && fseeko(sink, (off_t)n_bytes, SEEK_SET) == 0 &&
-           (ftruncate(fileno(sink), (off_t)n_bytes) == 0 || errno == EINVAL);
-}
-
-/* Before the first byte: does the reply go on after what the sink holds, or bring the whole again? */
-static bool prepare_sink(struct transfer *t, long status)
-{
-    uint64_t from = t->request->sink_from, first = 0;
-    struct str range = find_header(str_buf_view(&t->headers), "Content-Range"), number;
-
-    t->sink_ready = true;
-    if (status == 206) {
-        range = str_slice(range, strlen("bytes "), range.n);
-        t->wrong_range = !from || !str_cut(&range, '-', &number) || !str_to_uint64(number, &first) || first != from;
-        return !t->wrong_range;
-    }
-    if (from && !truncate_sink(t->request->sink, 0))
-        t->sink_errno = errno;
-    return !t->sink_errno;
-}
-
 static size_t on_write(char *p, size_t size, size_t n, void *ctx)
 {
     struct transfer *t = ctx;
@@ -236,17 +199,12 @@ static size_t on_write(char *p, size_t size, size_t n, void *ctx)
     n *= size;
     t->n_bytes += n;
     curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (t->request->sink && status / 100 == 2) {
-        if (!t->sink_ready && !prepare_sink(t, status))
-            return 0;
+    if (t->sink.file && status / 100 == 2) {
         t->too_long = t->request->max_sink_bytes && t->n_bytes > t->request->max_sink_bytes;
         if (t->too_long)
             return 0;
         sha256_add(&t->hash, p, n);
-        if (fwrite(p, 1, n, t->request->sink) == n)
-            return n;
-        t->sink_errno = errno ? errno : EIO;
-        return 0;
+        return http_sink_write(&t->sink, status, str_buf_view(&t->headers), p, n) ? n : 0;
     }
     str_buf_addn(&t->reply, p, n);
     t->too_long = t->reply.overflow;
@@ -391,9 +349,9 @@ static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *d
 
     if (!http_may_go_on(t->h) && rc == CURLE_ABORTED_BY_CALLBACK)
         return fail(e, ERR_STOPPED, "%s: stopped by a signal", host);
-    if (t->sink_errno)
-        return fail(e, ERR_STORE, "writing the reply of %s to disk: %s", host, strerror(t->sink_errno));
-    if (t->wrong_range)
+    if (t->sink.error)
+        return fail(e, ERR_STORE, "writing the reply of %s to disk: %s", host, strerror(t->sink.error));
+    if (t->sink.is_wrong_range)
         return fail(e, ERR_STORE, "%s: the reply holds another range of the bytes than was asked for", host);
     if (t->too_long)
         return fail(e, ERR_STORE, "%s: the reply is longer than it may be (%" PRIu64 " bytes)", host,
@@ -473,14 +431,14 @@ static bool open_files(struct transfer *t, struct error *e)
             return fail(e, ERR_STORE, "seek in %s: %s", r->body_path, strerror(errno));
     }
     /* An attempt before this one may have left bytes. */
-    if (r->sink && !truncate_sink(r->sink, r->sink_from))
-        return fail(e, ERR_STORE, "truncating a temporary file: %s", strerror(errno));
+    if (!http_sink_begin(&t->sink))
+        return fail(e, ERR_STORE, "truncating a temporary file: %s", strerror(t->sink.error));
     return true;
 }
 
 bool http_send(struct http *h, const struct http_request *r, struct arena *a, struct http_response *out, struct error *e)
 {
-    struct transfer t = {.h = h, .request = r};
+    struct transfer t = {.h = h, .request = r, .sink = {.file = r->sink, .from = r->sink_from}};
     struct url u;
     uint8_t ignored[SHA256_BYTES];
 
@@ -508,9 +466,4 @@ bool http_send(struct http *h, const struct http_request *r, struct arena *a, st
     str_buf_free(&t.reply);
     str_buf_free(&t.headers);
     return ok;
-}
-
-struct str http_header(const struct http_response *r, const char *name)
-{
-    return find_header(r->headers, name);
 }

@@ -332,7 +332,7 @@ def test_pull_list_rollback():
     r = tap.run("list", cwd=root)
     rows = r.stdout.strip().split("\n")
     tap.ok(len(rows) == 3 and new["version"] in rows[1] and rows[1].startswith("*") and old["version"] in rows[2], "list, newest first", r.stdout + r.stderr)
-    ends = [[m.end() + 2 for m in re.finditer(r"\S+(?: \S+)*", row[2:])][2:7] for row in rows]
+    ends = [[m.end() + 2 for m in re.finditer(r"\S+(?: \S+)*", row[2:])][2:7] for row in r.stdout.splitlines()]
     tap.ok(rows[0].split()[0] == "version" and len(ends[0]) == 5 and ends[0] == ends[1] == ends[2] and "0.9000" in rows[1],
            "in columns that line up", "%s\n%s" % (ends, r.stdout))
     r = tap.run("list", "--output-json", "list.json", cwd=root)
