@@ -136,7 +136,7 @@ ASAN_BIN := $(UNIT:%.c=build/asan/%) $(FUZZ:%.c=build/asan/%)
 
 # ASan's variant comes from one make, so that its objects are made once.
 test: ## run every test that can run on this machine
-	+@$(SUBMAKE) V=release $(BIN) unit-bin golden-bin build/release/tests/e2e/store_driver
+	+@$(SUBMAKE) V=release $(BIN) unit-bin golden-bin build/release/tests/e2e/store_driver build/tests/preload.so
 	+@$(SUBMAKE) V=grad grad-bin golden-bin
 	+@$(SUBMAKE) V=asan unit-bin fuzz-bin
 	@$(RUN) $(LINT) $(UNIT:%.c=build/release/%) $(GRAD_BIN) $(GOLDEN_BIN) $(ASAN_BIN) $(E2E)
@@ -153,7 +153,7 @@ golden: ## compare blocks, networks, loss and training steps with PyTorch, in si
 	+@$(SUBMAKE) V=grad golden-bin
 	@$(RUN) $(GOLDEN_BIN)
 
-e2e: $(BIN) build/release/tests/e2e/store_driver ## run the program against local servers, stores and hosts
+e2e: $(BIN) build/release/tests/e2e/store_driver build/tests/preload.so ## run the program against local servers, stores and hosts
 	@$(RUN) $(E2E)
 
 asan: ## run unit tests and fuzz corpora under AddressSanitizer and UBSan
@@ -179,6 +179,11 @@ fuzz: ## fuzz one parser with libFuzzer: make fuzz T=yaml [SECONDS=60]
 
 bench: $(BENCH:%.c=$(B)/%) ## measure kernels and training speed on this machine
 	@for b in $^; do $$b || exit 1; done
+
+# Makes the n-th file operation fail: for the tests in tests/fault.
+build/tests/preload.so: tests/fault/preload.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=c17 -O2 -Wall -Wextra $(WERROR) -shared -fPIC -o $@ $< -ldl
 
 # The sample dataset's renderer; its own flags, so that it draws the same bytes in every variant.
 build/tools/render_sample: tools/render_sample.c $(wildcard tools/sample/*.c) $(wildcard tools/sample/*.h)

@@ -20,6 +20,10 @@ MUST_CHECK bool fs_read_file(const char *path, size_t max_bytes, struct arena *a
 MUST_CHECK bool fs_write_atomic(const char *path, struct str bytes, struct error *e);
 /* Creates `path` with these bytes only if nothing is there: *created says which (link(2), else O_EXCL + rename rules). */
 MUST_CHECK bool fs_create_exclusive(const char *path, struct str bytes, bool *created, struct error *e);
+/* Gives a finished and synced file beside `path` that name, over what is there or (*created) only if nothing is. `temp` is
+ * gone afterwards, whatever came of it. */
+MUST_CHECK bool fs_name_over(const char *temp, const char *path, struct error *e);
+MUST_CHECK bool fs_name_new(const char *temp, const char *path, bool *created, struct error *e);
 /* Copies a file, atomic and durable like fs_write_atomic. */
 MUST_CHECK bool fs_copy_atomic(const char *from, const char *to, struct error *e);
 MUST_CHECK bool fs_append(const char *path, struct str bytes, struct error *e); /* O_APPEND, created 0644 */
@@ -43,7 +47,8 @@ struct fs_entry {
     uint64_t size_bytes;
 };
 /* All entries below root whose path has no component beginning with '.', sorted by path bytes (strcmp), folders
- * included (FS_DIR), links not followed (reported as FS_LINK). root itself may be a link. Depth at most 64. */
+ * included (FS_DIR), links not followed (reported as FS_LINK). root itself may be a link. Depth at most 64. What is removed
+ * while we walk may be left out. */
 MUST_CHECK bool fs_walk(const char *root, struct arena *a, struct fs_entry **out, size_t *n_out, struct error *e);
 
 /* Path text. All results live in the arena. */

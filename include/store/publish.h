@@ -1,5 +1,5 @@
-/* Versions in a store: the layout and the protocol of design.md section 5. Artifacts first, one small manifest last,
- * then read back and compared; then the pointer. */
+/* Versions in a store: the layout and the protocol of docs/stores-protocol.md. Artifacts first, one small manifest last,
+ * then read back and compared; then the pointer. Whatever changes manifests or the pointer takes the store's lock. */
 #ifndef STORE_PUBLISH_H
 #define STORE_PUBLISH_H
 
@@ -45,7 +45,8 @@ MUST_CHECK bool publish_point(struct store *s, const char *version, struct error
 MUST_CHECK bool publish_list(struct store *s, struct json **array, struct error *e);
 /* Removes one version, manifest first. Refuses the one latest.json names. */
 MUST_CHECK bool publish_delete(struct store *s, const char *version, struct error *e);
-/* Removes the oldest versions beyond `keep` (0 = keep all), never the pointed-to one. */
-MUST_CHECK bool publish_prune(struct store *s, int keep, int *n_removed, struct error *e);
+/* Removes the oldest versions beyond `keep` (0 = keep all), never the pointed-to one; then what interrupted removals
+ * and uploads have left. Versions that cannot be removed do not keep it from the others; the first error is told. */
+MUST_CHECK bool publish_prune(struct store *s, int keep, time_t now, int *n_removed, struct error *e);
 
 #endif

@@ -36,7 +36,7 @@ static bool walk_entry(struct walk *w, int dir_fd, const char *folder, const cha
     struct stat st;
     char *path = *folder ? arena_printf(w->a, "%s/%s", folder, name) : arena_strdup(w->a, name);
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return walk_trouble(w, "stat", path);
+        return errno == ENOENT || walk_trouble(w, "stat", path); /* removed since readdir saw it */
     MEM_GROW(w->entries, w->n, w->cap);
     w->entries[w->n++] = (struct fs_entry){path, kind_of(st.st_mode), (uint64_t)st.st_size};
     if (!S_ISDIR(st.st_mode))
@@ -45,7 +45,7 @@ static bool walk_entry(struct walk *w, int dir_fd, const char *folder, const cha
         return fail(w->e, ERR_INTERNAL, "%s/%s: folders nest deeper than %d", w->root, path, WALK_DEPTH);
     int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return walk_trouble(w, "open the folder", path);
+        return errno == ENOENT || walk_trouble(w, "open the folder", path);
     return walk_folder(w, fd, path, depth + 1);
 }
 

@@ -79,12 +79,24 @@ static bool temp_write(const char *path, struct str bytes, struct arena *a, char
     return false;
 }
 
-static bool temp_rename(const char *temp, const char *path, struct error *e)
+/* On a network file system an answer may be lost and the request sent again: the second link says EEXIST, the second
+ * rename ENOENT, about what the first has done. The file itself tells: `path` is it. */
+static bool is_same_file(const char *path, const struct stat *temp)
 {
+    struct stat st;
+    return lstat(path, &st) == 0 && st.st_dev == temp->st_dev && st.st_ino == temp->st_ino;
+}
+
+bool fs_name_over(const char *temp, const char *path, struct error *e)
+{
+    struct stat st;
+    bool is_known = lstat(temp, &st) == 0;
     if (rename(temp, path) != 0) {
-        fail(e, ERR_INTERNAL, "replace %s: %s", path, strerror(errno));
+        int code = errno;
+        bool is_done = is_known && is_same_file(path, &st);
         unlink(temp);
-        return false;
+        if (!is_done)
+            return fail(e, ERR_INTERNAL, "replace %s: %s", path, strerror(code));
     }
     return sync_folder_of(path, e);
 }
@@ -93,7 +105,7 @@ bool fs_write_atomic(const char *path, struct str bytes, struct error *e)
 {
     struct arena a = {0};
     char *temp;
-    bool is_written = temp_write(path, bytes, &a, &temp, e) && temp_rename(temp, path, e);
+    bool is_written = temp_write(path, bytes, &a, &temp, e) && fs_name_over(temp, path, e);
     arena_free(&a);
     return is_written;
 }
@@ -143,9 +155,15 @@ static bool is_unsupported(int code)
 
 static bool place(const char *temp, const char *path, bool *created, struct error *e)
 {
+    struct stat st;
     *created = link(temp, path) == 0;
-    if (*created || errno == EEXIST)
+    if (*created)
         return true;
+    int code = errno;
+    *created = lstat(temp, &st) == 0 && is_same_file(path, &st);
+    if (*created || code == EEXIST)
+        return true;
+    errno = code;
     if (!is_unsupported(errno))
         return fail(e, ERR_INTERNAL, "create %s: %s", path, strerror(errno));
     *created = renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
@@ -154,6 +172,13 @@ static bool place(const char *temp, const char *path, bool *created, struct erro
     if (!is_unsupported(errno))
         return fail(e, ERR_INTERNAL, "create %s: %s", path, strerror(errno));
     return fs_place_locked(temp, path, created, e);
+}
+
+bool fs_name_new(const char *temp, const char *path, bool *created, struct error *e)
+{
+    bool is_done = place(temp, path, created, e);
+    unlink(temp); /* the second name after link(2), or a file that lost; gone after a rename */
+    return is_done && (!*created || sync_folder_of(path, e));
 }
 
 bool fs_create_exclusive(const char *path, struct str bytes, bool *created, struct error *e)
@@ -166,10 +191,7 @@ bool fs_create_exclusive(const char *path, struct str bytes, bool *created, stru
     if (lstat(path, &st) == 0) {
         is_done = true; /* the common answer, without writing anything */
     } else if (temp_write(path, bytes, &a, &temp, e)) {
-        is_done = place(temp, path, created, e);
-        unlink(temp); /* the second name after link(2), or a file that lost; gone after a rename */
-        if (is_done && *created)
-            is_done = sync_folder_of(path, e);
+        is_done = fs_name_new(temp, path, created, e);
     }
     arena_free(&a);
     return is_done;
@@ -207,7 +229,7 @@ bool fs_copy_atomic(const char *from, const char *to, struct error *e)
         else
             close(out);
         if (is_written)
-            is_copied = temp_rename(temp, to, e);
+            is_copied = fs_name_over(temp, to, e);
         else
             unlink(temp);
     }

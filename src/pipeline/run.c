@@ -159,7 +159,8 @@ static bool publish(struct job *j, const struct trained *t, struct error *e)
             conclude(
                 j, "skipped",
                 arena_printf(j->arena, "skipped: another run published %s first; its model stays", j->version.name));
-        if (!resume_clear(j, &cleaning) || !publish_prune(j->store, j->config->keep_versions, &n_removed, &cleaning))
+        if (!resume_clear(j, &cleaning) ||
+            !publish_prune(j->store, j->config->keep_versions, clock_now(), &n_removed, &cleaning))
             log_warning("the model is published, but tidying up failed: %s", cleaning.message);
         if (n_removed)
             log_info("removed %d older version%s (keep-versions %d)", n_removed, n_removed == 1 ? "" : "s",

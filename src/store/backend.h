@@ -3,6 +3,7 @@
 #ifndef STORE_BACKEND_H
 #define STORE_BACKEND_H
 
+#include "store/lease.h"
 #include "store/store.h"
 
 #define STORE_KEY_BYTES 512 /* longest key below the prefix; S3 itself stops at 1024 with the prefix */
@@ -26,6 +27,10 @@ struct store_backend {
                  struct error *e);
     /* In an atomic store: is put_file with only_if_absent atomic too, for a file of that size? NULL = always. */
     bool (*guards_new_file)(const struct store *s, uint64_t size_bytes);
+    /* One process at a time, as store/lock.h says. NULL = by the lease. */
+    bool (*lock)(struct store *s, struct error *e);
+    bool (*lock_keep)(struct store *s, bool *held, struct error *e);
+    void (*unlock)(struct store *s);
     void (*tidy)(struct store *s); /* once a run, before writing; NULL = nothing to do */
     void (*allow_after_stop)(struct store *s, double seconds); /* NULL = nothing to do */
 };
@@ -36,6 +41,8 @@ struct store {
     const struct store_backend *backend;
     char *url; /* owned; no secrets */
     enum store_guarantee guarantee;
+    struct lease lease; /* of a back end without a lock of its own */
+    double stale_s;     /* 0 = LEASE_STALE_S */
 };
 
 /* Always false: the sentence for a file that has other bytes than its store_file says. */

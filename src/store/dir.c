@@ -15,11 +15,14 @@
 #include "store/dir_tidy.h"
 #include "store/download.h"
 
+#define READ_TRIES 3
 #define MAKE_TRIES 16 /* a remover may take the folder away between our mkdir and our write */
 
 struct dir_store {
     struct store base; /* first: a struct store * is cast to this */
     char *folder;      /* absolute where it could be told, else as given */
+    struct dir_lock lock;
+    bool is_locked; /* by store_lock */
 };
 
 static struct dir_store *dir_of(const struct store *s)
@@ -81,12 +84,16 @@ static bool dir_get(struct store *s, const char *key, const char *known, size_t 
         return true;
     if (st.kind != FS_FILE)
         return fail(e, ERR_STORE, "%s: %s is not a regular file", s->url, key);
-    if (!fs_read_file(path, max_bytes, a, out, e)) {
+    bool is_read = false;
+    for (int i = 0; i < READ_TRIES && !is_read && st.kind == FS_FILE; i++) {
         struct error ignored;
-        if (fs_stat(path, true, &st, &ignored) && st.kind == FS_ABSENT)
-            return true; /* removed between the two calls */
-        return store_trouble(s, e);
+        is_read = fs_read_file(path, max_bytes, a, out, e);
+        /* Removed between the two calls; or replaced while we read it, by another machine (ESTALE): read the new one. */
+        if (!is_read && !fs_stat(path, true, &st, &ignored))
+            break;
     }
+    if (!is_read)
+        return st.kind == FS_ABSENT || store_trouble(s, e);
     etag_of(*out, etag);
     *found = strcmp(etag, known) ? STORE_PRESENT : STORE_UNCHANGED;
     return true;
@@ -129,25 +136,6 @@ static char *temporary_beside(const char *path, struct arena *a)
     return fs_join(a, fs_dir(a, path), arena_printf(a, ".%s.%s.new", fs_base(path), hex));
 }
 
-/* Gives `from` the name `to` unless that is taken. link() is the one call that is atomic, never replaces, and works
- * on NFS; file systems without hard links (FAT, some FUSE) have renameat2. */
-static bool name_if_free(const char *from, const char *to, bool *written, struct error *e)
-{
-    *written = true;
-    if (link(from, to) == 0) {
-        unlink(from);
-        return true;
-    }
-    if (errno == EPERM || errno == ENOTSUP || errno == ENOSYS || errno == EMLINK) {
-        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-            return true;
-    }
-    int why = errno;
-    unlink(from);
-    *written = false;
-    return why == EEXIST || fail(e, ERR_STORE, "write %s: %s", to, strerror(why));
-}
-
 /* A copy that is known to have the right bytes; no file under that name otherwise. */
 static bool copy_checked(const struct store_file *f, const char *to, struct error *e)
 {
@@ -162,15 +150,6 @@ static bool copy_checked(const struct store_file *f, const char *to, struct erro
     return ok;
 }
 
-static bool name_over(const char *from, const char *to, struct error *e)
-{
-    if (rename(from, to) == 0)
-        return true;
-    fail(e, ERR_STORE, "write %s: %s", to, strerror(errno));
-    unlink(from);
-    return false;
-}
-
 static bool copy_into(const struct store_file *f, const char *to, bool only_if_absent, struct arena *a, bool *written,
                       struct error *e)
 {
@@ -182,8 +161,7 @@ static bool copy_into(const struct store_file *f, const char *to, bool only_if_a
     if (!copy_checked(f, temporary, e))
         return false;
     *written = true;
-    bool ok = only_if_absent ? name_if_free(temporary, to, written, e) : name_over(temporary, to, e);
-    return ok && (!*written || sync_folder(fs_dir(a, to), e));
+    return only_if_absent ? fs_name_new(temporary, to, written, e) : fs_name_over(temporary, to, e);
 }
 
 static bool dir_put_file(struct store *s, const char *key, const struct store_file *f, bool only_if_absent, bool *written,
@@ -235,18 +213,42 @@ static bool dir_get_file(struct store *s, const char *key, const char *path, con
     return ok;
 }
 
+static bool dir_take_lock(struct store *s, struct error *e)
+{
+    struct dir_store *d = dir_of(s);
+    if (!fs_mkdirs(d->folder, e))
+        return store_trouble(s, e);
+    d->is_locked = dir_lock_take(&d->lock, d->folder, DIR_LOCK_STALE_S, e);
+    return d->is_locked;
+}
+
+static bool dir_keep_lock(struct store *s, bool *held, struct error *e)
+{
+    struct dir_store *d = dir_of(s);
+    *held = d->is_locked;
+    return !d->is_locked || dir_lock_keep(&d->lock, DIR_LOCK_STALE_S, held, e);
+}
+
+static void dir_release_lock(struct store *s)
+{
+    struct dir_store *d = dir_of(s);
+    if (d->is_locked)
+        dir_lock_release(&d->lock);
+    d->is_locked = false;
+}
+
 /* Compare and swap, under the folder's lock. */
 static bool put_if_match(struct store *s, const char *to, struct str bytes, const char *etag, bool *written,
                          struct error *e)
 {
     struct arena a = {0};
-    struct dir_lock lock;
+    bool take = !dir_of(s)->is_locked;
     struct str old;
     char old_etag[128];
 
     if (!fs_exists(to))
         return true; /* nothing there: the condition does not hold */
-    if (!dir_lock_take(&lock, dir_of(s)->folder, DIR_LOCK_STALE_S, e))
+    if (take && !dir_take_lock(s, e))
         return false;
     bool ok = true;
     if (fs_exists(to)) {
@@ -258,7 +260,8 @@ static bool put_if_match(struct store *s, const char *to, struct str bytes, cons
             *written = ok;
         }
     }
-    dir_lock_release(&lock);
+    if (take)
+        dir_release_lock(s);
     arena_free(&a);
     return ok;
 }
@@ -345,6 +348,9 @@ static void dir_tidy_up(struct store *s)
 }
 
 static const struct store_backend dir_backend = {
+    .lock = dir_take_lock,
+    .lock_keep = dir_keep_lock,
+    .unlock = dir_release_lock,
     .tidy = dir_tidy_up,
     .close = dir_close,
     .object_url = dir_object_url,

@@ -10,8 +10,10 @@
 #include "core/clock.h"
 #include "core/arena.h"
 #include "core/hash.h"
+#include "core/stop.h"
 
 #define LOCK_NAME ".lock"
+#define HALF_S 2.0
 
 /* One line that names the holder: boot id and a nonce for us, host and process for a person who finds the file. */
 static void describe_holder(char *content, size_t n)
@@ -66,6 +68,16 @@ static bool make_lock(const struct dir_lock *l, bool *taken, struct error *e)
     return true;
 }
 
+static bool give_up(const char *where, const char *holder, double start, struct error *e)
+{
+    if (stop_requested())
+        return fail(e, ERR_STOPPED, "stopped while waiting for another run that publishes to %s", where);
+    if (clock_seconds() - start > DIR_LOCK_WAIT_S)
+        return fail(e, ERR_STORE, "%s: held by others for %.0f seconds%s%s: remove it if nobody is publishing", where,
+                    DIR_LOCK_WAIT_S, holder[0] ? ", last: " : "", holder);
+    return true;
+}
+
 /* Removes a lock whose holder is gone. Two waiters may both have judged `seen` stale: the rename decides, and who
  * finds that it took a fresh lock instead puts it back. */
 static void break_lock(const struct dir_lock *l, const char *seen)
@@ -94,7 +106,7 @@ static bool holder_is_dead(const struct dir_lock *l, const char *seen, bool have
     return have_flock && n > 1 && strncmp(l->content, seen, n + 1) == 0;
 }
 
-static bool wait_for_flock(struct dir_lock *l, const char *folder, double until, bool *have, struct error *e)
+static bool wait_for_flock(struct dir_lock *l, const char *folder, double start, bool *have, struct error *e)
 {
     *have = false;
     l->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -103,8 +115,8 @@ static bool wait_for_flock(struct dir_lock *l, const char *folder, double until,
     while (flock(l->folder_fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return true; /* this file system has no flock: the O_EXCL file alone decides */
-        if (clock_seconds() > until)
-            return fail(e, ERR_STORE, "%s: another process has held its lock for %.0f seconds", folder, DIR_LOCK_WAIT_S);
+        if (!give_up(l->path, "", start, e))
+            return false;
         usleep(2000);
     }
     *have = true;
@@ -121,7 +133,7 @@ static void let_go(struct dir_lock *l)
 
 bool dir_lock_take(struct dir_lock *l, const char *folder, double stale_s, struct error *e)
 {
-    char seen[sizeof l->content] = "", now[sizeof l->content];
+    char seen[sizeof l->content] = "none yet", now[sizeof l->content];
     double start = clock_seconds(), seen_since = start;
     bool taken = false, have_flock, ok;
 
@@ -130,7 +142,7 @@ bool dir_lock_take(struct dir_lock *l, const char *folder, double stale_s, struc
     l->path = mem_alloc(n);
     snprintf(l->path, n, "%s/%s", folder, LOCK_NAME);
     describe_holder(l->content, sizeof l->content);
-    ok = wait_for_flock(l, folder, start + DIR_LOCK_WAIT_S, &have_flock, e);
+    ok = wait_for_flock(l, folder, start, &have_flock, e);
 
     while (ok && (ok = make_lock(l, &taken, e)) && !taken) {
         double t = clock_seconds();
@@ -140,25 +152,46 @@ bool dir_lock_take(struct dir_lock *l, const char *folder, double stale_s, struc
             memcpy(seen, now, sizeof seen);
             seen_since = t;
         }
-        if (holder_is_dead(l, seen, have_flock) || t - seen_since > stale_s)
+        /* Killed between making and writing it: a living one needs no second for that, and would find out. */
+        bool is_half = !seen[0] && t - seen_since > HALF_S;
+        if (holder_is_dead(l, seen, have_flock) || is_half || t - seen_since > stale_s)
             break_lock(l, seen);
-        else if (t - start > DIR_LOCK_WAIT_S)
-            ok = fail(e, ERR_STORE, "%s: held by others for %.0f seconds (last: %s): remove it if nobody is publishing",
-                      l->path, t - start, seen);
-        else
+        else if ((ok = give_up(l->path, seen, start, e)))
             usleep(5000);
     }
+    l->since = clock_seconds();
     if (!ok)
         let_go(l);
     return ok;
 }
 
-void dir_lock_release(struct dir_lock *l)
+/* A waiter may have judged us dead while we were suspended. */
+static bool is_ours(const struct dir_lock *l)
 {
     char now[sizeof l->content];
+    return l->path && read_lock(l->path, now, sizeof now) && strcmp(now, l->content) == 0;
+}
 
-    /* Only our own lock: a waiter may have judged us dead while we were suspended. */
-    if (l->path && read_lock(l->path, now, sizeof now) && strcmp(now, l->content) == 0)
+bool dir_lock_keep(struct dir_lock *l, double stale_s, bool *held, struct error *e)
+{
+    *held = is_ours(l);
+    if (!*held || clock_seconds() - l->since < stale_s / 4)
+        return true;
+    describe_holder(l->content, sizeof l->content); /* as long as before: who reads meanwhile sees a change, no more */
+    int fd = open(l->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t n = strlen(l->content);
+    bool ok = fd >= 0 && write(fd, l->content, n) == (ssize_t)n;
+    if (!ok)
+        fail(e, ERR_STORE, "%s: cannot renew the lock: %s", l->path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    l->since = clock_seconds();
+    return ok;
+}
+
+void dir_lock_release(struct dir_lock *l)
+{
+    if (is_ours(l))
         unlink(l->path);
     let_go(l);
 }

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "store/lock.h"
 #include "store/publish.h"
 
 #define POINTER_TRIES 40 /* each lost race means that somebody else moved on, so this ends far earlier */
@@ -93,8 +94,8 @@ static bool move(struct store *s, const struct json *manifest, bool anywhere, st
     return ok;
 }
 
-/* Without conditional writes an older publisher may overwrite a newer one's pointer. But the newer one's manifest was
- * there before its pointer; so whoever writes last and then looks at the manifests sees it and can put it right. */
+/* The lock was lost on the way: without conditional writes we may have overwritten a later publisher's pointer. But its
+ * manifest was there before its pointer; so who looks at the manifests after writing sees it and can put that right. */
 static bool follow_newest(struct store *s, const struct json *manifest, struct error *e)
 {
     struct json *all = NULL;
@@ -109,11 +110,11 @@ static bool follow_newest(struct store *s, const struct json *manifest, struct e
 
 bool pointer_forward(struct store *s, const struct json *manifest, struct error *e)
 {
-    bool atomic;
+    bool held;
 
-    if (!store_is_atomic(s, &atomic, e) || !move(s, manifest, false, e))
+    if (!move(s, manifest, false, e) || !store_lock_keep(s, &held, e))
         return fail_in(e, "moving %s", LATEST_KEY);
-    return atomic || follow_newest(s, manifest, e);
+    return held || follow_newest(s, manifest, e);
 }
 
 bool pointer_set(struct store *s, const struct json *manifest, struct error *e)

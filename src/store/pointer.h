@@ -1,4 +1,4 @@
-/* latest.json: the pointer to the newest version. */
+/* latest.json: the pointer to the newest version. Moved under the store's lock. */
 #ifndef STORE_POINTER_H
 #define STORE_POINTER_H
 

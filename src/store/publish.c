@@ -1,16 +1,19 @@
-/* The publish protocol: artifacts, then one manifest, read back and compared, then the pointer. */
+/* The publish protocol: artifacts; then, one process at a time, one manifest, read back and compared; then the pointer.
+ * docs/stores-protocol.md says what that guarantees and why. tests/fault/test_protocol_model.py goes through all orders of
+ * the same steps: (P1) to (P9) here, (R1) to (R3) in versions.c. Whoever changes one changes the other. */
 #include "store/publish.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/hash.h"
 #include "core/log.h"
+#include "store/lock.h"
 #include "store/manifest.h"
 #include "store/pointer.h"
+#include "store/upload.h"
 
-#define REPAIR_TRIES 3
+#define COMMIT_TRIES 5 /* each one lost means that somebody removed our artifacts, or that we lost the lock */
 
 /* An artifact that is there and as long as its manifest says: S3 and rename both make whole objects only, so this
  * finds what was removed or replaced behind our back; the bytes are compared by who reads them. */
@@ -48,186 +51,92 @@ static bool find_parsed(struct store *s, const struct json *manifest, enum versi
     return true;
 }
 
-bool publish_find(struct store *s, const char *version, enum version_state *state, struct json **manifest,
-                  char missing[256], struct error *e)
+/* A version as the store has it. */
+struct sight {
+    enum version_state state;
+    struct json *manifest; /* owned; only with VERSION_PUBLISHED */
+    enum store_found found;
+    char etag[128]; /* of manifest.json */
+    char missing[256];
+};
+
+static bool look_at(struct store *s, const char *version, struct sight *out, struct error *e)
 {
     struct arena a = {0};
-    enum store_found found;
     struct str text;
     bool is_newer = false;
     char why[256];
+
+    *out = (struct sight){.state = VERSION_ABSENT};
+    const char *key = version_key(&a, version, "manifest.json");
+    bool ok = store_get(s, key, MANIFEST_MAX_BYTES, &a, &out->found, &text, out->etag, e);
+    if (ok && out->found == STORE_PRESENT) {
+        if (manifest_parse(text, version, &out->manifest, &is_newer, why)) {
+            ok = find_parsed(s, out->manifest, &out->state, out->missing, e);
+        } else if (is_newer) {
+            ok = fail(e, ERR_STORE, "%s: %s was written by a newer retrain: use that or newer here too", store_url(s), key);
+        } else {
+            out->state = VERSION_INCOMPLETE;
+            snprintf(out->missing, 256, "manifest.json is damaged: %.200s", why);
+        }
+    }
+    if (out->state != VERSION_PUBLISHED) {
+        json_free(out->manifest);
+        out->manifest = NULL;
+    }
+    arena_free(&a);
+    return ok;
+}
+
+bool publish_find(struct store *s, const char *version, enum version_state *state, struct json **manifest,
+                  char missing[256], struct error *e)
+{
+    struct sight sight;
 
     *state = VERSION_ABSENT;
     *manifest = NULL;
     missing[0] = 0;
     if (!version_is_valid(version))
         return fail(e, ERR_CONFIG, "\"%.80s\" is not a version (like 3f9ac1d27b04-5be1c0aa)", version);
-
-    const char *key = version_key(&a, version, "manifest.json");
-    bool ok = store_get(s, key, MANIFEST_MAX_BYTES, &a, &found, &text, NULL, e);
-    if (ok && found == STORE_PRESENT) {
-        if (manifest_parse(text, version, manifest, &is_newer, why)) {
-            ok = find_parsed(s, *manifest, state, missing, e);
-        } else if (is_newer) {
-            ok = fail(e, ERR_STORE, "%s: %s was written by a newer retrain: use that or newer here too", store_url(s), key);
-        } else {
-            *state = VERSION_INCOMPLETE;
-            snprintf(missing, 256, "manifest.json is damaged: %.200s", why);
-        }
-    }
-    if (*state != VERSION_PUBLISHED) {
-        json_free(*manifest);
-        *manifest = NULL;
-    }
-    arena_free(&a);
-    return ok || fail_in(e, "looking for version %s", version);
-}
-
-/* Takes away what makes a version incomplete: the manifest first, then the objects that do not fit it. Sound ones stay:
- * another repairer may count on them. */
-static bool remove_incomplete(struct store *s, const char *version, struct error *e)
-{
-    struct arena a = {0};
-    const char *key = version_key(&a, version, "manifest.json");
-    struct json *manifest = NULL;
-    enum store_found found;
-    struct str text;
-    bool is_newer;
-    char why[256];
-
-    bool ok = store_get(s, key, MANIFEST_MAX_BYTES, &a, &found, &text, NULL, e) && store_delete(s, key, e);
-    if (ok && found == STORE_PRESENT)
-        manifest_parse(text, version, &manifest, &is_newer, why);
-    const struct json *artifacts = json_get(manifest, "artifacts");
-    for (size_t i = 0; ok && i < json_len(artifacts); i++) {
-        bool is_sound;
-        ok = check_artifact(s, json_at(artifacts, i), &is_sound, why, e);
-        if (ok && !is_sound)
-            ok = store_delete(s, json_string(json_get(json_at(artifacts, i), "key"), ""), e);
-    }
-    json_free(manifest);
-    arena_free(&a);
-    return ok || fail_in(e, "removing the incomplete version %s", version);
-}
-
-static bool same_object(struct store *s, const char *key, const char *sha256, bool *is_same, struct error *e)
-{
-    enum store_found found;
-    uint8_t sum[SHA256_BYTES];
-    char hex[SHA256_HEX];
-
-    *is_same = false;
-    if (!store_digest(s, key, &found, sum, e))
-        return false;
-    if (found == STORE_PRESENT) {
-        hex_encode(sum, sizeof sum, hex);
-        *is_same = strcmp(hex, sha256) == 0;
-    }
+    if (!look_at(s, version, &sight, e))
+        return fail_in(e, "looking for version %s", version);
+    *state = sight.state;
+    *manifest = sight.manifest;
+    memcpy(missing, sight.missing, 256);
     return true;
 }
 
-/* Uploads one artifact under versions/<version>/<name>. Objects are never replaced: another run may be publishing the
- * same version this minute, and its manifest would then name our bytes. If other bytes are there (that run, or one
- * that was killed), ours go below a folder named by their hash; the manifest says which. *key lives in the arena. */
-static bool upload(struct store *s, const char *version, struct artifact *artifact, struct arena *a, char **key,
-                   struct error *e)
-{
-    struct store_file file;
-    bool written, is_same = false;
-
-    /* Read once: what the manifest says and what is uploaded cannot differ, whatever happens to the file. */
-    if (!store_file_read(artifact->path, artifact->content_type, &file, e))
-        return false;
-    hex_encode(file.sha256, sizeof file.sha256, artifact->sha256);
-    artifact->size_bytes = file.size_bytes;
-
-    *key = version_key(a, version, artifact->name);
-    if (!store_put_new_file(s, *key, &file, &written, e))
-        return false;
-    if (!written && !same_object(s, *key, artifact->sha256, &is_same, e))
-        return false;
-    if (written || is_same)
-        return true;
-
-    *key = version_key(a, version, arena_printf(a, "%.12s/%s", artifact->sha256, artifact->name));
-    log_debug("%s: other bytes under the plain name of %s, using %s", store_url(s), artifact->name, *key);
-    return store_put_file(s, *key, &file, e);
-}
-
-static bool upload_all(struct store *s, const char *version, struct artifact *artifacts, size_t n, struct json *manifest,
-                       struct error *e)
-{
-    struct arena a = {0};
-    struct json *list = json_new_array();
-    bool ok = true;
-
-    for (size_t i = 0; ok && i < n; i++) {
-        char *key = NULL;
-        ok = upload(s, version, &artifacts[i], &a, &key, e) || fail_in(e, "uploading %s", artifacts[i].name);
-        if (!ok)
-            break;
-        struct json *entry = json_new_object();
-        json_set(entry, "name", json_new_string(artifacts[i].name));
-        json_set(entry, "key", json_new_string(key));
-        json_set(entry, "sha256", json_new_string(artifacts[i].sha256));
-        json_set(entry, "size", json_new_int((int64_t)artifacts[i].size_bytes));
-        json_append(list, entry);
-    }
-    json_set(manifest, "artifacts", list);
-    arena_free(&a);
-    return ok;
-}
-
-static bool manifest_names_key(const struct json *manifest, const char *key)
-{
-    const struct json *artifacts = json_get(manifest, "artifacts");
-    for (size_t i = 0; i < json_len(artifacts); i++) {
-        if (strcmp(json_string(json_get(json_at(artifacts, i), "key"), ""), key) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The loser takes away what only it wanted, as far as it can. */
-static void remove_orphans(struct store *s, const struct json *ours, const struct json *theirs)
-{
-    const struct json *artifacts = json_get(ours, "artifacts");
-    for (size_t i = 0; i < json_len(artifacts); i++) {
-        const char *key = json_string(json_get(json_at(artifacts, i), "key"), "");
-        struct error e;
-        if (!manifest_names_key(theirs, key) && !store_delete(s, key, &e))
-            log_debug("left behind: %s", e.message);
-    }
-}
-
-/* Writes the manifest and learns whose it is in the end. *theirs = NULL: ours is there, byte for byte. */
-static bool put_manifest(struct store *s, const char *version, const struct json *manifest, struct json **theirs,
-                         struct error *e)
+/* (P6) Writes the manifest over what we saw. *written = false: something else is there by now. */
+static bool put_manifest(struct store *s, const char *version, const struct json *manifest, const struct sight *over,
+                         bool *written, struct json **theirs, struct error *e)
 {
     struct arena a = {0};
     const char *key = version_key(&a, version, "manifest.json");
     struct str_buf text = STR_BUF(MANIFEST_MAX_BYTES);
-    enum store_found found;
+    enum store_condition when = over->found == STORE_ABSENT ? STORE_IF_ABSENT
+                                : over->etag[0]             ? STORE_IF_MATCH
+                                                            : STORE_ALWAYS;
+    enum store_found found = STORE_ABSENT;
     struct str now = {0};
-    bool written, is_newer, ok = true;
+    bool is_newer, ok = true;
     char why[256];
 
-    *theirs = NULL;
     json_write(manifest, true, &text);
     if (text.overflow)
         ok = fail(e, ERR_STORE, "the manifest would be larger than %u bytes", MANIFEST_MAX_BYTES);
-    ok = ok && store_put(s, key, str_buf_view(&text), "application/json", STORE_IF_ABSENT, NULL, &written, e) &&
-         store_get(s, key, MANIFEST_MAX_BYTES, &a, &found, &now, NULL, e);
-    if (ok && found == STORE_ABSENT)
+    ok = ok && store_put(s, key, str_buf_view(&text), "application/json", when, over->etag, written, e);
+    if (ok && *written)
+        ok = store_get(s, key, MANIFEST_MAX_BYTES, &a, &found, &now, NULL, e);
+    if (ok && *written && found == STORE_ABSENT)
         ok = fail(e, ERR_STORE, "%s: %s was written but does not read back: was it removed meanwhile?", store_url(s), key);
-    if (ok && !str_eq(now, str_buf_view(&text)) && !manifest_parse(now, version, theirs, &is_newer, why))
+    if (ok && *written && !str_eq(now, str_buf_view(&text)) && !manifest_parse(now, version, theirs, &is_newer, why))
         ok = fail(e, ERR_STORE, "%s: %s reads back damaged (%s)", store_url(s), key, why);
     str_buf_free(&text);
     arena_free(&a);
-    return ok || fail_in(e, "publishing version %s", version);
+    return ok;
 }
 
-/* The marker stands from before the manifest until after the pointer. */
+/* (P5) The marker stands from before the manifest until after the pointer, under the lock. */
 static bool begin_publishing(struct store *s, const char *version, struct error *e)
 {
     struct arena a = {0};
@@ -238,15 +147,30 @@ static bool begin_publishing(struct store *s, const char *version, struct error 
     return ok;
 }
 
+/* (P8) Artifacts and claims that others have left behind. Best effort: not now, since if the lock was lost after all,
+ * another manifest may still be there to name them; publish_prune comes by later. */
+static void tidy(struct store *s, const char *version, const struct json *manifest)
+{
+    bool is_atomic;
+    struct error e;
+    if (!store_is_atomic(s, &is_atomic, &e) || (is_atomic && !upload_tidy(s, version, manifest, &e)))
+        log_debug("left behind: %s", e.message);
+}
+
+/* (P7) to (P9). While the marker stands, whoever comes after a killed run does this again. */
 static bool end_publishing(struct store *s, const char *version, const struct json *manifest, struct error *e)
 {
     struct arena a = {0};
-    bool ok = pointer_forward(s, manifest, e) && store_delete(s, version_publishing_key(&a, version), e);
+    bool ok = pointer_forward(s, manifest, e);
+    if (ok)
+        tidy(s, version, manifest);
+    ok = ok && store_delete(s, version_publishing_key(&a, version), e);
     arena_free(&a);
     return ok;
 }
 
-bool publish_settle(struct store *s, const struct json *manifest, struct error *e)
+/* Under the lock a marker says that who made it is gone; so we do what it did not come to. */
+static bool end_for_another(struct store *s, const struct json *manifest, struct error *e)
 {
     struct arena a = {0};
     const char *version = manifest_version(manifest);
@@ -262,57 +186,130 @@ bool publish_settle(struct store *s, const struct json *manifest, struct error *
     return ok;
 }
 
-static bool settle_incomplete(struct store *s, const char *version, enum version_state *state, struct json **theirs,
-                              struct error *e)
+bool publish_settle(struct store *s, const struct json *manifest, struct error *e)
 {
-    char missing[256];
+    struct arena a = {0};
+    const char *version = manifest_version(manifest);
+    enum store_found found;
+    uint64_t size_bytes;
+    struct sight sight = {0};
 
-    for (int i = 0; i < REPAIR_TRIES; i++) {
-        if (!publish_find(s, version, state, theirs, missing, e))
-            return false;
-        if (*state != VERSION_INCOMPLETE)
-            return true;
-        log_warning("version %s is incomplete in %s (%s): publishing it again", version, store_url(s), missing);
-        if (!remove_incomplete(s, version, e))
-            return false;
+    bool ok = store_stat(s, version_publishing_key(&a, version), &found, &size_bytes, e);
+    arena_free(&a);
+    if (!ok || found == STORE_ABSENT)
+        return ok;
+    ok = store_lock(s, e) && look_at(s, version, &sight, e) &&
+         (sight.state != VERSION_PUBLISHED || end_for_another(s, sight.manifest, e));
+    store_unlock(s);
+    json_free(sight.manifest);
+    return ok;
+}
+
+enum outcome { AGAIN, OURS, THEIRS };
+
+/* Under the lock. AGAIN: our artifacts are not all there (any more), or it took so long that the lock was lost. */
+static bool commit_over(struct store *s, const char *version, const struct json *ours, const struct sight *over,
+                        enum outcome *outcome, struct json **theirs, struct error *e)
+{
+    enum version_state state;
+    char missing[256] = "";
+    bool held = false, written = false;
+
+    if (!find_parsed(s, ours, &state, missing, e) || !begin_publishing(s, version, e) || !store_lock_keep(s, &held, e))
+        return false;
+    if (state != VERSION_PUBLISHED || !held) {
+        log_notice("%s: %s: once more", store_url(s), held ? missing : "lost the store's lock");
+        return true;
     }
-    return fail(e, ERR_STORE, "%s: version %s stays incomplete (%s)", store_url(s), version, missing);
+    if (!put_manifest(s, version, ours, over, &written, theirs, e))
+        return false;
+    if (written)
+        *outcome = *theirs ? THEIRS : OURS;
+    return !written || end_publishing(s, version, *theirs ? *theirs : ours, e);
+}
+
+/* first: the version before we uploaded. If it was incomplete and its manifest is still that one, our upload has healed
+ * it: then it is ours to replace, so that the manifest tells of the training that the artifacts are from. */
+static bool commit(struct store *s, const char *version, const struct json *ours, const struct sight *first,
+                   enum outcome *outcome, struct json **theirs, struct error *e)
+{
+    struct sight sight = {0};
+
+    *outcome = AGAIN;
+    bool ok = store_lock(s, e) && look_at(s, version, &sight, e); /* (P3), (P4) */
+    if (first->state == VERSION_INCOMPLETE && sight.etag[0] && !strcmp(first->etag, sight.etag)) {
+        json_free(sight.manifest);
+        sight.manifest = NULL;
+        sight.state = VERSION_INCOMPLETE;
+    }
+    if (ok && sight.state == VERSION_PUBLISHED) {
+        *outcome = THEIRS;
+        *theirs = sight.manifest;
+        ok = end_for_another(s, *theirs, e);
+        tidy(s, version, *theirs);
+    } else if (ok) {
+        ok = commit_over(s, version, ours, &sight, outcome, theirs, e);
+    }
+    store_unlock(s);
+    return ok || fail_in(e, "publishing version %s", version);
+}
+
+/* Nothing of it is visible before commit, so it may take as long as it wants and be killed at any point. */
+static bool upload_and_commit(struct store *s, const char *version, struct artifact *artifacts, size_t n_artifacts,
+                              struct json *manifest, const struct sight *first, enum outcome *outcome,
+                              struct json **theirs, time_t now, struct error *e)
+{
+    struct upload_claim claim;
+    struct error ignored;
+
+    *outcome = AGAIN;
+    bool ok = upload_claim(s, version, now, &claim, e); /* (P1) */
+    for (int i = 0; ok && *outcome == AGAIN; i++) {
+        if (i == COMMIT_TRIES)
+            ok = fail(e, ERR_STORE, "%s: version %s could not be published in %d tries: is the store very slow?",
+                      store_url(s), version, i);
+        ok = ok && upload_artifacts(s, version, &claim, artifacts, n_artifacts, manifest, e) && /* (P2) */
+             commit(s, version, manifest, first, outcome, theirs, e);
+    }
+    if (!upload_unclaim(s, &claim, &ignored))
+        log_debug("left behind: %s", ignored.message);
+    return ok;
 }
 
 bool publish_version(struct store *s, const char *version, struct artifact *artifacts, size_t n_artifacts,
                      struct json **manifest, bool *already, time_t now, struct error *e)
 {
-    enum version_state state;
+    enum outcome outcome = THEIRS;
+    struct sight first;
     struct json *theirs = NULL;
     char created_at[CLOCK_RFC3339];
-    bool ok;
 
     *already = false;
-    if (n_artifacts == 0)
-        BUG("publishing %s without artifacts", version);
-    if (!settle_incomplete(s, version, &state, &theirs, e))
-        return false;
-
-    if (theirs) {
-        *already = true;
-        json_free(*manifest);
-        *manifest = theirs;
-        return publish_settle(s, theirs, e);
-    }
+    if (n_artifacts == 0 || !version_is_valid(version))
+        BUG("publishing %s, %zu artifacts", version, n_artifacts);
+    if (!look_at(s, version, &first, e))
+        return fail_in(e, "publishing version %s", version);
+    if (first.state == VERSION_INCOMPLETE)
+        log_warning("version %s is incomplete in %s (%s): publishing it again", version, store_url(s), first.missing);
     if (!json_get(*manifest, "created_at")) {
         clock_rfc3339(now, created_at);
         json_set(*manifest, "created_at", json_new_string(created_at));
     }
-    ok = upload_all(s, version, artifacts, n_artifacts, *manifest, e) && begin_publishing(s, version, e) &&
-         put_manifest(s, version, *manifest, &theirs, e);
-    if (!ok)
-        return false;
-    if (theirs) {
-        remove_orphans(s, *manifest, theirs);
-        log_info("version %s was published by another run meanwhile", version);
+    bool ok;
+    if (first.state == VERSION_PUBLISHED) {
+        theirs = first.manifest;
+        ok = publish_settle(s, theirs, e);
+    } else {
+        ok = upload_and_commit(s, version, artifacts, n_artifacts, *manifest, &first, &outcome, &theirs, now, e);
+    }
+    if (ok && outcome == THEIRS) {
+        if (first.state != VERSION_PUBLISHED)
+            log_info("version %s was published by another run meanwhile", version);
         json_free(*manifest);
         *manifest = theirs;
         *already = true;
+    } else {
+        json_free(theirs);
     }
-    return end_publishing(s, version, *manifest, e);
+    return ok;
 }

@@ -3,7 +3,8 @@
  *     store_driver URL COMMAND ARGUMENTS...
  *
  * The options endpoint-url, region, addressing-style and role-to-assume come from DRIVER_ENDPOINT, DRIVER_REGION,
- * DRIVER_STYLE, DRIVER_ROLE and DRIVER_ROLE_SECONDS. Results go to standard output, one line each; errors to standard error. */
+ * DRIVER_STYLE, DRIVER_ROLE and DRIVER_ROLE_SECONDS; DRIVER_STALE is how many seconds a killed holder of the lock is
+ * waited for. Results go to standard output, one line each; errors to standard error. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "store/backend.h"
 #include "store/publish.h"
 
 static struct store *store;
@@ -163,6 +165,22 @@ static bool cmd_publish(char **arg)
     return ok;
 }
 
+/* Publishes what each line of standard input says, in the words of `publish`; an answer to each. */
+static bool cmd_publish_lines(char **arg)
+{
+    char line[1024];
+    (void)arg;
+    while (fgets(line, sizeof line, stdin)) {
+        char version[128], seconds[32], model[256], report[256];
+        if (sscanf(line, "%127s %31s %255s %255s", version, seconds, model, report) != 4)
+            return fail(&err, ERR_CONFIG, "line %s", line);
+        if (!cmd_publish((char *[]){version, seconds, model, report}))
+            return false;
+        fflush(stdout);
+    }
+    return true;
+}
+
 static bool cmd_find(char **arg)
 {
     static const char *const names[] = {"absent", "published", "incomplete"};
@@ -213,7 +231,7 @@ static bool cmd_remove(char **arg)
 static bool cmd_prune(char **arg)
 {
     int n;
-    if (!publish_prune(store, (int)strtol(arg[0], NULL, 10), &n, &err))
+    if (!publish_prune(store, (int)strtol(arg[0], NULL, 10), clock_now(), &n, &err))
         return false;
     printf("%d\n", n);
     return true;
@@ -240,6 +258,7 @@ static const struct {
     {"put", 2, cmd_put},           {"put-new", 2, cmd_put_new},   {"put-match", 3, cmd_put_match},
     {"put-file", 2, cmd_put_file}, {"put-new-file", 2, cmd_put_new_file}, {"put-stale-file", 3, cmd_put_stale_file},
     {"get-file", 3, cmd_get_file}, {"delete", 1, cmd_delete},     {"list", 1, cmd_list},
+    {"publish-lines", 0, cmd_publish_lines},
     {"probe", 0, cmd_probe},       {"publish", 4, cmd_publish},   {"find", 1, cmd_find},
     {"latest", 0, cmd_latest},     {"point", 1, cmd_point},       {"versions", 0, cmd_versions},
     {"remove", 1, cmd_remove},     {"prune", 1, cmd_prune},       {"sleep", 1, cmd_sleep},
@@ -278,7 +297,10 @@ int main(int argc, char **argv)
     };
     log_configure(&log);
     stop_install();
-    bool ok = store_open(&o, &store, &err) && run_all(argc - 2, argv + 2);
+    bool ok = store_open(&o, &store, &err);
+    if (ok && getenv("DRIVER_STALE"))
+        store->stale_s = strtod(getenv("DRIVER_STALE"), NULL);
+    ok = ok && run_all(argc - 2, argv + 2);
     if (!ok)
         log_error("%s", err.message);
     store_close(store);
