@@ -142,9 +142,8 @@ static bool copy_checked(const struct store_file *f, const char *to, struct erro
     uint8_t sum[SHA256_BYTES];
     uint64_t size_bytes;
 
-    if (!fs_copy_atomic(f->path, to, e))
-        return false;
-    bool ok = sha256_file(to, sum, &size_bytes, e) && (memcmp(sum, f->sha256, sizeof sum) == 0 || store_file_changed(f, e));
+    bool ok = fs_copy_atomic(f->path, to, e) && sha256_file(to, sum, &size_bytes, e) &&
+              (memcmp(sum, f->sha256, sizeof sum) == 0 || store_file_changed(f, e));
     if (!ok)
         unlink(to);
     return ok;
