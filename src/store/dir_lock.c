@@ -14,6 +14,7 @@
 
 #define LOCK_NAME ".lock"
 #define HALF_S 2.0
+#define READ_TRIES 3
 
 /* One line that names the holder: boot id and a nonce for us, host and process for a person who finds the file. */
 static void describe_holder(char *content, size_t n)
@@ -37,30 +38,52 @@ static void describe_holder(char *content, size_t n)
 
 static bool read_lock(const char *path, char *content, size_t n)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return false;
-    ssize_t got = read(fd, content, n - 1);
-    close(fd);
-    if (got < 0)
-        return false;
-    content[got] = 0;
+    for (int i = 0; i < READ_TRIES; i++) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        ssize_t got = fd < 0 ? -1 : read(fd, content, n - 1);
+        int code = errno;
+        if (fd >= 0)
+            close(fd);
+        if (got >= 0) {
+            content[got] = 0;
+            return true;
+        }
+        if (code != EINTR && code != ESTALE) /* ESTALE: another machine has just replaced it */
+            return false;
+    }
+    return false;
+}
+
+static bool write_lock(int fd, const char *content)
+{
+    size_t n = strlen(content);
+    while (n > 0) {
+        ssize_t wrote = write(fd, content, n);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return false;
+        content += wrote;
+        n -= (size_t)wrote;
+    }
     return true;
 }
 
 static bool make_lock(const struct dir_lock *l, bool *taken, struct error *e)
 {
-    size_t n = strlen(l->content);
-
     *taken = false;
     int fd = open(l->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0 && errno == EEXIST)
         return true;
     if (fd < 0)
         return fail(e, ERR_STORE, "%s: cannot make the lock: %s", l->path, strerror(errno));
-    bool ok = write(fd, l->content, n) == (ssize_t)n;
-    if (close(fd) || !ok) {
-        int why = errno;
+    bool ok = write_lock(fd, l->content);
+    int why = errno;
+    if (close(fd) && errno != EINTR && ok) {
+        why = errno;
+        ok = false;
+    }
+    if (!ok) {
         unlink(l->path);
         return fail(e, ERR_STORE, "%s: cannot write the lock: %s", l->path, strerror(why));
     }
@@ -179,8 +202,7 @@ bool dir_lock_keep(struct dir_lock *l, double stale_s, bool *held, struct error 
         return true;
     describe_holder(l->content, sizeof l->content); /* as long as before: who reads meanwhile sees a change, no more */
     int fd = open(l->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    size_t n = strlen(l->content);
-    bool ok = fd >= 0 && write(fd, l->content, n) == (ssize_t)n;
+    bool ok = fd >= 0 && write_lock(fd, l->content);
     if (!ok)
         fail(e, ERR_STORE, "%s: cannot renew the lock: %s", l->path, strerror(errno));
     if (fd >= 0)

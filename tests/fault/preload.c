@@ -5,6 +5,7 @@
  *                   lost        the call is carried out and its answer lost: what a network file system then says, that
  *                               is EEXIST (link, mkdir, open of a new file), ENOENT (rename, unlink), ESTALE (else)
  *                   short       write: half of it, or one byte
+ *     FAULT_REQUEST n   SIGKILL at the n-th HTTP request in plain text: before it is sent, or with FAULT_DO=sent after
  *     FAULT_FOREVER 1 = from the n-th call on
  *     FAULT_CALLS   which are counted: "open,write,fsync,..." ; unset = all below
  *     FAULT_BELOW   count only what concerns files below this folder
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -215,4 +217,33 @@ int unlink(const char *path)
 int rmdir(const char *path)
 {
     GUARD("rmdir", path, ENOENT, REAL(rmdir)(path));
+}
+
+static int is_request(const char *p, size_t n)
+{
+    static const char *const methods[] = {"GET /", "PUT /", "HEAD /", "POST /", "DELETE /"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        size_t len = strlen(methods[i]);
+        if (n > len && !memcmp(p, methods[i], len))
+            return 1;
+    }
+    return 0;
+}
+
+ssize_t send(int fd, const void *p, size_t n, int flags)
+{
+    static int n_requests;
+    const char *at = getenv("FAULT_REQUEST"), *what = getenv("FAULT_DO");
+    int is_it = at && is_request(p, n) && ++n_requests == atoi(at);
+    char text[256];
+
+    if (!is_it)
+        return REAL(send)(fd, p, n, flags);
+    int len = snprintf(text, sizeof text, "fault: %.*s\n", (int)(strcspn(p, "\r") < 200 ? strcspn(p, "\r") : 200),
+                       (const char *)p);
+    syscall(SYS_write, 2, text, len);
+    if (what && !strcmp(what, "sent"))
+        REAL(send)(fd, p, n, flags);
+    kill(getpid(), SIGKILL);
+    return -1;
 }

@@ -76,6 +76,8 @@ class Trial:
         """(was there a fault, exit code, error lines) of one run with the fault at its n-th call."""
         d = self.driver(self.store, LD_PRELOAD=PRELOAD, FAULT_AT=str(n), FAULT_BELOW=self.store, **fault)
         code, _, err = d(*command)
+        if "LD_PRELOAD" in err:
+            raise RuntimeError(err)
         lines = [line for line in err.splitlines() if line.startswith("fault:")]
         return lines, code, store_tool.message(err), err
 
