@@ -58,6 +58,7 @@ static const struct {
     {"RequestTimeTooSkewed", "this machine's clock is wrong: set it"},
     {"AuthorizationHeaderMalformed", "the region is wrong: set region to the bucket's"},
     {"PermanentRedirect", "the bucket is in another region: set region"},
+    {"KeyTooLongError", "the server takes no names of that length: choose a shorter prefix"},
     {"EntityTooLarge", "the object is larger than the server takes"},
     {"QuotaExceeded", "the store is full: prune old versions (keep-versions)"},
     {"XAmzContentSHA256Mismatch", "other bytes arrived than were signed: did the file change, or a proxy rewrite it?"},

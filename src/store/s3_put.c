@@ -70,6 +70,19 @@ static bool learn_match(struct s3_call *c, const char *etag, struct arena *a, st
     return true;
 }
 
+/* If-None-Match was refused. Honestly so when there is an object; but versitygw takes the delete marker of a versioned
+ * bucket for one: what was once deleted could never be written again. */
+static bool put_over_marker(struct s3_call *c, struct arena *a, bool *written, struct error *e)
+{
+    bool is_absent;
+
+    if (!holds(c, STORE_IF_ABSENT, NULL, a, &is_absent, e))
+        return false;
+    if (is_absent)
+        *written = run_put(c, STORE_ALWAYS, NULL, a, e);
+    return !is_absent || *written;
+}
+
 /* A PUT under a condition. *written = false: somebody was first, or our own lost answer: the caller compares. */
 static bool conditional_put(struct s3_call *c, enum store_condition when, const char *etag, struct arena *a, bool *written,
                             struct error *e)
@@ -92,6 +105,8 @@ static bool conditional_put(struct s3_call *c, enum store_condition when, const 
             return false;
         if (c->reply.status == 412 && when == STORE_IF_MATCH && !learn_match(c, etag, a, e))
             return false;
+        if (c->reply.status == 412 && when == STORE_IF_ABSENT)
+            return put_over_marker(c, a, written, e);
         bool is_bogus = when == STORE_IF_MATCH && s->has_no_match;
         if (c->reply.status != 501 && !is_bogus) {
             *written = c->reply.status / 100 == 2;

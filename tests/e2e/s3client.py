@@ -18,7 +18,7 @@ class S3:
         encoded = urllib.parse.quote(path, safe="/-._~")
         text = "&".join("%s=%s" % (quote(k), quote(v)) for k, v in sorted((query or {}).items()))
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        payload = hashlib.sha256(body).hexdigest()
+        payload = (headers or {}).get("x-amz-content-sha256") or hashlib.sha256(body).hexdigest()
         signed = {"host": self.host, "x-amz-date": now, "x-amz-content-sha256": payload}
         signed.update({k.lower(): v for k, v in (headers or {}).items()})
         names = ";".join(sorted(signed))
