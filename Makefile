@@ -8,7 +8,7 @@ B := build/$(V)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps demo test unit grad golden e2e asan tsan lint fuzz bench sample image clean lib unit-bin grad-bin golden-bin fuzz-bin
+.PHONY: all help deps demo test unit grad golden e2e asan tsan lint fuzz bench bench-layers sample image clean lib unit-bin grad-bin golden-bin fuzz-bin
 
 # ---- a bare machine: install what is missing, then start make anew, since the flags below are read from what is there
 COMPILING := $(filter-out help deps clean image,$(or $(MAKECMDGOALS),all))
@@ -177,8 +177,11 @@ fuzz: ## fuzz one parser with libFuzzer: make fuzz T=yaml [SECONDS=60]
 	build/fuzz/tests/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 \
 	    -artifact_prefix=build/fuzz/ build/fuzz/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
 
-bench: $(BENCH:%.c=$(B)/%) ## measure kernels and training speed on this machine
-	@for b in $^; do $$b || exit 1; done
+bench: ## measure against PyTorch, ultralytics, ONNX Runtime and coreutils, taking turns (an hour; ARGS="--only step ...")
+	@python3 tests/bench/bench.py $(ARGS)
+
+bench-layers: $(B)/tests/bench/bench_layers ## measure each layer and pass of a training step
+	@$<
 
 # Makes the n-th file operation fail: for the tests in tests/fault.
 build/tests/preload.so: tests/fault/preload.c

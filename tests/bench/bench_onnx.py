@@ -61,18 +61,23 @@ def compare(o, folder, size, batch):
         size, batch, 1e3 * statistics.median(theirs), 1e3 * statistics.median(ours), statistics.median(ratios), min(ratios), max(ratios)), flush=True)
 
 
-def main():
-    o = options()
-    if o.onnx:
-        onnx_run(o.onnx, int(o.batches), int(o.sizes), o.threads)
-        return
-    subprocess.run(["make", "-s", "-C", ROOT, BENCH, WRITER], check=True)
+def compare_all(o):
+    print("\n## Prediction, scale n, %d threads\n" % o.threads)
     print("| size, batch | ONNX Runtime ms | retrain ms | ratio, median (lowest to highest) |\n| --- | --- | --- | --- |")
     for size in o.sizes.split(","):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([os.path.join(ROOT, WRITER), "n", size, "5", folder, "a", "b", "c"], check=True)
             for batch in o.batches.split(","):
                 compare(o, folder, int(size), int(batch))
+
+
+def main():
+    o = options()
+    if o.onnx:
+        onnx_run(o.onnx, int(o.batches), int(o.sizes), o.threads)
+        return
+    subprocess.run(["make", "-s", "-C", ROOT, BENCH, WRITER], check=True)
+    compare_all(o)
 
 
 if __name__ == "__main__":

@@ -41,8 +41,10 @@ int main(int argc, char **argv)
     struct predictor p;
     struct nms_options none = {.min_score = 2, .max_iou = 0.7f, .max_candidates = 1, .max_detections = 1};
     int batch = argc > 2 ? atoi(argv[2]) : 16, threads = argc > 3 ? atoi(argv[3]) : cpu_count();
-    if (argc < 2) /* `make bench` has no model at hand */
-        return 0;
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_predict MODEL.safetensors [batch [threads [kernels]]]\n");
+        return 2;
+    }
     if (!kernels_select(argc > 4 ? argv[4] : "auto", &k, &e) || !model_load(argv[1], &a, &m, &e)) {
         fprintf(stderr, "bench_predict: %s\n", e.message);
         return 2;
