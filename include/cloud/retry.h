@@ -38,7 +38,8 @@ struct retry {
     /* Decides about a reply; writes the error for RETRY_NEVER and RETRY_LATER. */
     enum retry_kind (*judge)(void *ctx, const struct http_response *r, struct arena *a, struct error *e);
     void *ctx;
-    int max_tries; /* 0 = RETRY_MAX_TRIES */
+    int max_tries;   /* 0 = RETRY_MAX_TRIES */
+    double budget_s; /* no try begins later than this; 0 = RETRY_BUDGET_SECONDS */
     /* For tests; NULL = the real ones. */
     double (*seconds)(void);
     void (*sleep)(double seconds);

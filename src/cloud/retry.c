@@ -97,7 +97,8 @@ bool retry_run(struct retry *t, struct http *h, struct arena *a, struct http_res
         if (out->unreachable && max_tries > RETRY_MAX_TRIES_UNREACHABLE)
             max_tries = RETRY_MAX_TRIES_UNREACHABLE;
         double unit = t->unit ? t->unit() : random_unit();
-        if (!retry_wait(n_failures, max_tries, seconds() - start, retry_after(out, clock_now()), unit, &wait))
+        bool may_wait = retry_wait(n_failures, max_tries, seconds() - start, retry_after(out, clock_now()), unit, &wait);
+        if (!may_wait || (t->budget_s > 0 && seconds() - start + wait > t->budget_s))
             return give_up(t->n_attempts, seconds() - start, e);
         log_debug("%s: trying again in %.1f s", e->message, wait);
         sleep_for(wait);

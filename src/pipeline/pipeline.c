@@ -50,7 +50,7 @@ static void conclude(struct job *j, bool ok, const struct error *e)
     const struct config *c = j->config;
     bool is_run = !strcmp(c->command, "run");
     if (!ok && (!j->outputs.status || e->code != ERR_GATE)) {
-        bool was_stopped = e->code == ERR_STOPPED;
+        bool was_stopped = e->code == ERR_STOPPED && (is_run || !strcmp(c->command, "train"));
         j->outputs.status = was_stopped ? "checkpointed" : "failed";
         if (!j->headline)
             j->headline = arena_strdup(j->arena, e->message);

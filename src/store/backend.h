@@ -55,6 +55,7 @@ MUST_CHECK bool web_open(const struct store_options *o, struct store **out, stru
 
 /* What is_hasty means, for the makers of network stores. */
 #define HASTY_TRIES 2
+#define HASTY_BUDGET_SECONDS 10.0
 #define HASTY_CONNECT_SECONDS 3.0
 #define HASTY_STALL_SECONDS 5.0
 

@@ -123,6 +123,7 @@ bool s3_open(const struct store_options *o, struct store **out, struct error *e)
     s->http_options.getenv = o->getenv;
     if (o->is_hasty) {
         s->max_tries = HASTY_TRIES;
+        s->budget_s = HASTY_BUDGET_SECONDS;
         s->http_options.connect_seconds = HASTY_CONNECT_SECONDS;
         s->http_options.stall_seconds = HASTY_STALL_SECONDS;
     }

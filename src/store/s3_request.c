@@ -237,7 +237,8 @@ bool s3_run(struct s3_call *c, struct arena *a, struct error *e)
     char hex[SHA256_HEX];
     uint8_t sum[SHA256_BYTES];
     int max_tries = c->max_tries ? c->max_tries : c->s3->max_tries;
-    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = max_tries};
+    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = max_tries,
+                          .budget_s = c->s3->budget_s};
 
     if (!c->payload_sha256) {
         sha256_of(c->body.p, c->body.n, sum);

@@ -32,7 +32,8 @@ struct s3_store {
     const char *region; /* corrected when the server tells a better one */
     double skew_s;      /* server's clock minus ours, once it mattered */
     struct credentials *credentials;
-    int max_tries; /* of each request that says nothing else; 0 = as usual */
+    int max_tries;   /* of each request that says nothing else; 0 = as usual */
+    double budget_s; /* of each request's tries; 0 = as usual */
 
     bool has_no_conditions; /* answered 501 to one */
     bool has_no_match;      /* refuses every If-Match (radosgw in a versioned bucket) */

@@ -15,7 +15,8 @@
 struct web_store {
     struct store base; /* first: a struct store * is cast to this; its url has no slash at the end */
     struct http *http;
-    int max_tries;
+    int max_tries;   /* 0 = as usual */
+    double budget_s; /* the same */
 };
 
 struct web_call {
@@ -126,7 +127,8 @@ static enum retry_kind judge(void *ctx, const struct http_response *reply, struc
 static bool run(struct web_call *c, struct arena *a, enum store_found *found, struct error *e)
 {
     const char *base = c->web->base.url;
-    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = c->web->max_tries};
+    struct retry retry = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = c->web->max_tries,
+                          .budget_s = c->web->budget_s};
 
     c->url = web_object_url(&c->web->base, c->key, a);
     c->known = c->known ? c->known : "";
@@ -135,6 +137,8 @@ static bool run(struct web_call *c, struct arena *a, enum store_found *found, st
         *found = c->reply.status / 100 == 2 ? STORE_PRESENT : c->reply.status == 304 ? STORE_UNCHANGED : STORE_ABSENT;
     else if (!strstr(e->message, base)) /* errors of the connection do not know whose request it was */
         fail_in(e, "%s: %s %s", base, c->method, c->key);
+    if (!ok && e->code == ERR_CONFIG && c->n_redirects)
+        e->code = ERR_STORE; /* it was the server that named this address */
     return ok;
 }
 
@@ -283,6 +287,7 @@ bool web_open(const struct store_options *o, struct store **out, struct error *e
         w->base.url = store_strdup(arena_printf(&a, "%s://%s%.*s", u.is_https ? "https" : "http", u.authority, (int)n, path));
         w->http = connection;
         w->max_tries = o->is_hasty ? HASTY_TRIES : 0;
+        w->budget_s = o->is_hasty ? HASTY_BUDGET_SECONDS : 0;
         *out = &w->base;
     }
     arena_free(&a);
