@@ -7,6 +7,7 @@
 As a program it starts one and prints its address and keys until interrupted:  tests/e2e/radosgw.py [FOLDER]
 Packages (Debian): radosgw ceph-mon ceph-osd ceph-common. It verifies signatures, so it is an oracle for the signer.
 """
+import ctypes
 import os
 import shutil
 import signal
@@ -72,6 +73,11 @@ rgw sts min session duration = 1
 """
 
 
+def die_with_parent():
+    """For subprocess's preexec_fn: a test that is killed leaves no server (Linux, PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -106,7 +112,7 @@ class Server:
     def spawn(self, *args):
         with open(os.path.join(self.folder, args[0] + ".out"), "ab") as out:
             p = subprocess.Popen([args[0], "-c", self.conf, "-f", *args[1:]], env=self.env, stdin=subprocess.DEVNULL,
-                                 stdout=out, stderr=out, start_new_session=True)
+                                 stdout=out, stderr=out, start_new_session=True, preexec_fn=die_with_parent)
         self.processes.append(p)
         return p
 

@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 
-from radosgw import free_port
+from radosgw import die_with_parent, free_port
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -52,7 +52,8 @@ class Server:
             self.process = subprocess.Popen(
                 [program(), "--port", "127.0.0.1:%d" % self.port, "--iam-dir", folders[0], "--virtual-domain", "localhost:%d" %
                  self.port, "--quiet", "posix", "--versioning-dir", folders[1], folders[2]],
-                env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=die_with_parent)
         end = time.monotonic() + 60
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > end:
