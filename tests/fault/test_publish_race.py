@@ -22,6 +22,7 @@ import tap  # noqa: E402
 
 N_SAME, N_OWN = 8, 8
 ROUNDS = int(os.environ.get("RETRAIN_RACE_ROUNDS", "0"))
+SECONDS = float(os.environ.get("RETRAIN_RACE_SECONDS", "inf"))  # no round is begun after that
 STORES = os.environ.get("RETRAIN_RACE_STORES", "directory models versioned").split()
 
 scratch = tempfile.mkdtemp(prefix="retrain-race-")
@@ -114,14 +115,17 @@ def race(name, store, rounds):
         err = open(os.path.join(scratch, "err%d" % i), "w+b")
         runs.append((subprocess.Popen([store_tool.DRIVER, store.driver.url, "publish-lines"], env=store.driver.env, text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err), err))
-    reader, wrong, start = None, [], time.monotonic()
-    for n in range(rounds):
+    reader, wrong, start, wanted = None, [], time.monotonic(), rounds
+    for n in range(wanted):
+        if time.monotonic() - start > SECONDS:
+            break
         versions = ["same-%04d" % n] * N_SAME + ["own-%04d-%d" % (n, i) for i in range(N_OWN)]
         for i, (p, _) in enumerate(runs):
             # The later process of a round is the older version in every other round.
             seconds = 1000 * n + (i if n % 2 else 99 - i)
             p.stdin.write("%s %d %s %s\n" % (versions[i], seconds, model, reports[i if n % 3 else 0]))
             p.stdin.flush()
+        rounds = n
         answers = [p.stdout.readline().split() for p, _ in runs]
         if not all(answers):
             break
@@ -137,6 +141,7 @@ def race(name, store, rounds):
         latest = json.loads(store.read("latest.json"))
         if (latest["created_at"], latest["version"]) != newest:
             wrong.append("round %d: latest is %s, not %s" % (n, latest["version"], newest))
+        rounds = n + 1
         for version in sorted(set(versions)):
             check_whole(store, json.loads(store.read("versions/%s/manifest.json" % version)), "round %d" % n)
     if reader:
@@ -150,7 +155,7 @@ def race(name, store, rounds):
         err.seek(0)
         errors += [line for line in err.read().decode(errors="replace").splitlines() if "error" in line]
     tap.ok(codes == [0] * len(runs), "%s: every process ends well" % name, errors[:5])
-    tap.ok(not wrong and n + 1 == rounds, "%s: one winner a round in %d rounds, %.1f s a round" %
+    tap.ok(not wrong and (rounds == wanted or time.monotonic() - start > SECONDS), "%s: one winner a round in %d rounds, %.1f s a round" %
            (name, rounds, (time.monotonic() - start) / rounds), "\n".join(wrong[:10]))
     tap.ok(reader and not reader.wrong and reader.n_seen, "%s: latest.json read %d times, %d different ones: whole, complete, "
            "forward" % (name, reader.n_read if reader else 0, reader.n_seen if reader else 0), reader and reader.wrong)
