@@ -11,6 +11,7 @@
 #define FLAGS "locks/"
 #define FLAGS_MOST 1000
 #define RANK_BYTES 16
+#define LEASE_TELL_S 3.0
 
 /* Flags of others and since when we have seen each. */
 struct watch {
@@ -146,7 +147,7 @@ bool lease_take(struct store *s, struct lease *l, double stale_s, struct error *
 {
     struct watch *w = mem_alloc(sizeof *w);
     double start = clock_seconds();
-    bool taken = false, ok = true;
+    bool taken = false, is_told = false, ok = true;
 
     w->n = 0;
     *l = (struct lease){0};
@@ -157,6 +158,10 @@ bool lease_take(struct store *s, struct lease *l, double stale_s, struct error *
             ok = fail(e, ERR_STORE, "%s: other runs have been publishing for %.0f seconds (%s%s): start this job again",
                       store_url(s), LEASE_WAIT_S, w->n ? "last: " : "", w->n ? w->flags[0].key : "");
         ok = ok && look(s, l, w, stale_s, e);
+        if (ok && w->n && !is_told && clock_seconds() - start > LEASE_TELL_S) {
+            log_info("%s: waiting for another run that publishes (%s)", store_url(s), w->flags[0].key);
+            is_told = true;
+        }
         if (ok && w->n == 0)
             ok = attempt(s, l, w, stale_s, &taken, e);
         if (ok && !taken)

@@ -178,7 +178,7 @@ def main():
     try:
         tests = []
         if "directory" in STORES:
-            tests.append(lambda: race("directory", Folder(os.path.join(scratch, "store")), ROUNDS or 10))
+            tests.append(lambda: race("directory", Folder(os.path.join(scratch, "store")), ROUNDS or 6))
         if "models" in STORES or "versioned" in STORES:
             server = radosgw.start(scratch)
             if not server:
@@ -191,7 +191,7 @@ def main():
             if bucket == "versioned":
                 admin.ok("PUT", "/versioned", {"versioning": ""},
                          b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
-            tests.append(lambda b=bucket: race("bucket " + b, Bucket(server, b), ROUNDS or 3))
+            tests.append(lambda b=bucket: race("bucket " + b, Bucket(server, b), ROUNDS or 2))
         tap.main(*tests)
     finally:
         if server:
