@@ -13,7 +13,7 @@ import tap  # noqa: E402
 from workspace import make_workspace  # noqa: E402
 
 PRELOAD = os.path.abspath("build/tests/preload.so")
-STRIDE = int(os.environ.get("RETRAIN_FAULT_STRIDE", "30"))
+STRIDE = int(os.environ.get("RETRAIN_FAULT_STRIDE", "70"))
 N_MOST = 1000
 ARGS = ("run", "--image-size", "32", "--epochs", "1", "--batch-size", "4", "--threads", "1")
 
