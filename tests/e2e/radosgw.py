@@ -93,6 +93,7 @@ class Server:
     name = "radosgw"
     longest_name = 1024
     hides_absence = True  # 403 for what is not there, to those who may not list; as AWS
+    part_least = 1 << 20  # of CONF
     versioned_is_atomic = False  # it ignores If-None-Match there, and refuses every If-Match
 
     def __init__(self, folder):

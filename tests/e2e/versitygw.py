@@ -32,6 +32,7 @@ class Server:
     name = "versitygw"
     longest_name = 255  # of a file
     hides_absence = False  # 404 for what is not there, to those who may not list, too
+    part_least = 5 << 20
     versioned_is_atomic = True
 
     def __init__(self, folder):
