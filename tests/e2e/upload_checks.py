@@ -424,6 +424,24 @@ def test_together():
     clean("together")
 
 
+def test_claimed():
+    """Another run is uploading the same version. A server may replace its object when it puts ours together, so a large
+    file goes under its hash's name then; a small one is guarded by its condition."""
+    model, report = file_of(17), file_of(18, 1000)
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    admin.ok("PUT", "/models/p/checkpoints/v1/uploading-0123456789abcdef", body=now.encode())
+    proxy.play()
+    code, out, err = driver()("publish", "v1", 1000, model, report)
+    keys = [a["key"] for a in json.loads(admin.ok("GET", "/models/p/versions/v1/manifest.json")[1])["artifacts"]]
+    tap.equal((code, keys), (0, ["versions/v1/%s/model.onnx" % sha256(model)[:12], "versions/v1/report.html"]),
+              "beside another run: a large file under its hash's name")
+    tap.ok(same(keys[0], model) and same(keys[1], report), "both whole", err)
+    proxy.play()
+    code, out, err = driver()("publish", "v2", 2000, model, report)
+    keys = [a["key"] for a in json.loads(admin.ok("GET", "/models/p/versions/v2/manifest.json")[1])["artifacts"]]
+    tap.equal((code, keys), (0, ["versions/v2/model.onnx", "versions/v2/report.html"]), "alone: under its own")
+
+
 def test_memory():
     """No more for a large file than for a small one: the peak so far, when only the completion is left."""
     peaks = []
@@ -461,7 +479,7 @@ def main(module, how_to_install):
         tests = [test_whole, test_small_parts, test_completion, test_stop, test_kill, test_together]
         if server.name == "radosgw":
             tests += [test_broken_parts, test_session, test_final, test_changing_file, test_killed_everywhere, test_network_lost,
-                      test_abandoned, test_memory]
+                      test_abandoned, test_claimed, test_memory]
         tap.main(*tests)
     finally:
         server.stop()
