@@ -169,11 +169,12 @@ bool pull_copy_has_all(const struct pull_copy *c, const struct json *manifest)
 
 /* --- what comes ----------------------------------------------------------------------------------------------- */
 
+/* LOCK_SH while files are on their way; LOCK_EX, for moments, to throw away what is nobody's. */
 static bool lock(struct pull_copy *c, int kind)
 {
     if (c->lock_fd < 0)
         c->lock_fd = open(c->work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return c->lock_fd >= 0 && flock(c->lock_fd, kind | LOCK_NB) == 0;
+    return c->lock_fd >= 0 && flock(c->lock_fd, kind) == 0;
 }
 
 bool pull_copy_prepare(struct pull_copy *c, const struct json *artifact, const char **path, bool *is_there, struct error *e)
@@ -252,7 +253,7 @@ static bool write_state(const struct pull_copy *c, const struct json *manifest, 
 static void tidy(struct pull_copy *c)
 {
     struct dirent *entry;
-    DIR *dir = lock(c, LOCK_EX) ? opendir(c->work) : NULL;
+    DIR *dir = lock(c, LOCK_EX | LOCK_NB) ? opendir(c->work) : NULL;
 
     while (dir && (entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && strcmp(entry->d_name, "state.json"))

@@ -173,7 +173,7 @@ bool download(const struct download *d, struct error *e)
     if (ok) {
         ok = fetch_verified(d, &p, e) && place(d, &p, &a, e);
         /* A disk that is full shall not stay so because of us. */
-        bool keeps = p.is_shared && part_size(&p) > 0 && (e->code == ERR_NET || e->code == ERR_STOPPED);
+        bool keeps = !ok && p.is_shared && part_size(&p) > 0 && (e->code == ERR_NET || e->code == ERR_STOPPED);
         if (!ok && !keeps)
             unlink(p.path);
         fclose(p.file);
