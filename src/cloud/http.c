@@ -259,12 +259,25 @@ static bool set_headers(struct http *h, const struct http_request *r, struct err
         const char *value = r->headers[i].value;
         if (strpbrk(value, "\r\n"))
             ok = fail(e, ERR_STORE, "the value of the header %s holds a line break", r->headers[i].name);
-        else /* "Name;" is how libcurl sends a header without a value */
-            h->slist = curl_slist_append(h->slist, value[0] ? arena_printf(&a, "%s: %s", r->headers[i].name, value)
-                                                            : arena_printf(&a, "%s;", r->headers[i].name));
+        if (!ok)
+            break;
+        /* "Name;" is how libcurl sends a header without a value. */
+        char *line = value[0] ? arena_printf(&a, "%s: %s", r->headers[i].name, value)
+                              : arena_printf(&a, "%s;", r->headers[i].name);
+        h->slist = curl_slist_append(h->slist, line);
+        secure_wipe(line, strlen(line));
     }
     arena_free(&a);
     return ok;
+}
+
+/* Session tokens are among them. */
+static void wipe_headers(struct http *h)
+{
+    for (struct curl_slist *l = h->slist; l; l = l->next)
+        secure_wipe(l->data, strlen(l->data));
+    curl_slist_free_all(h->slist);
+    h->slist = NULL;
 }
 
 static void set_body(CURL *c, const struct http_request *r)
@@ -461,8 +474,9 @@ bool http_send(struct http *h, const struct http_request *r, struct arena *a, st
     out->headers = (struct str){arena_strndup(a, str_buf_text(&t.headers), t.headers.n), t.headers.n};
     if (t.body_file)
         fclose(t.body_file);
-    curl_slist_free_all(h->slist);
-    h->slist = NULL;
+    wipe_headers(h);
+    if (t.reply.n)
+        secure_wipe(t.reply.p, t.reply.n); /* a service's answer may be keys */
     str_buf_free(&t.reply);
     str_buf_free(&t.headers);
     return ok;
