@@ -49,7 +49,7 @@ struct http_request {
     const char *body_path; /* body_bytes of this file, from body_offset on */
     uint64_t body_offset, body_bytes;
     const uint8_t *body_sha256; /* not NULL: if those bytes hash to anything else, the last of them is never sent */
-    size_t max_bytes; /* ceiling of a reply that is kept in memory; 0 = 64 KiB. Longer is an error */
+    size_t max_bytes; /* ceiling of a 2xx reply that is kept in memory; 0 = 64 KiB. Longer is an error */
     FILE *sink;       /* not NULL: the body of a 2xx reply goes here, others to memory */
     uint64_t sink_from; /* bytes of the sink that stay when the reply is a 206 from there on; a 200 replaces them */
     uint64_t max_sink_bytes; /* ceiling for that; 0 = none */

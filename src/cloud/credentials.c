@@ -122,13 +122,17 @@ static bool fetch(struct credentials *c, size_t provider, bool *found, struct er
     struct secret_keys fresh = {0};
     struct provider_context *p = &c->context;
 
+    char source[sizeof p->source];
+
     *found = false;
+    memcpy(source, p->source, sizeof source);
     p->source[0] = 0;
     bool ok = providers[provider].fetch(p, &fresh, found, e);
     if (ok && *found && p->role[0] && providers[provider].fetch != provider_web_identity)
         ok = assume_role(p, providers[provider].name, &fresh, e);
     if (!ok || !*found) {
         secret_keys_wipe(&fresh);
+        memcpy(p->source, source, sizeof source); /* of the keys that are still in use */
         return ok;
     }
     if (fresh.access_key.overflow || fresh.secret_key.overflow || fresh.session_token.overflow) {
@@ -163,22 +167,40 @@ static bool resolve(struct credentials *c, struct error *e)
     return true;
 }
 
-static bool renew(struct credentials *c, struct error *e)
+static double ahead_s(const struct credentials *c)
 {
-    double now = clock_seconds();
-    bool found;
+    return fmin(RENEW_AHEAD_S, c->keys.lifetime_s / 4);
+}
 
+static bool fetch_again(struct credentials *c, struct error *e)
+{
+    bool found;
     error_clear(e);
     if (fetch(c, c->provider, &found, e) && found)
         return true;
-    if (e->code == ERR_NONE)
-        fail(e, ERR_STORE, "the %s has no credentials any more", providers[c->provider].name);
-    if (now >= c->expires_s)
-        return fail_in(e, "credentials expired and cannot be renewed");
-    log_warning("credentials cannot be renewed yet: %s", e->message);
-    c->next_try_s = now + RENEW_PAUSE_S;
-    error_clear(e);
-    return true;
+    return e->code == ERR_NONE ? fail(e, ERR_STORE, "the %s has no credentials any more", providers[c->provider].name) : false;
+}
+
+/* While the old ones last, one try, so that no request waits for an issuer that is down; after that, all tries. */
+static bool renew(struct credentials *c, struct error *e)
+{
+    if (clock_seconds() < c->expires_s) {
+        c->context.max_tries = 1;
+        bool ok = fetch_again(c, e);
+        c->context.max_tries = 0;
+        if (ok)
+            return true;
+        if (e->code == ERR_STOPPED)
+            return false;
+        double now = clock_seconds();
+        if (now < c->expires_s) {
+            log_warning("credentials cannot be renewed yet, the old ones go on: %s", e->message);
+            c->next_try_s = now + fmin(RENEW_PAUSE_S, ahead_s(c) / 4);
+            error_clear(e);
+            return true;
+        }
+    }
+    return fetch_again(c, e) || fail_in(e, "credentials expired and cannot be renewed");
 }
 
 bool credentials_get(struct credentials *c, struct credential_keys *out, struct error *e)
@@ -187,8 +209,7 @@ bool credentials_get(struct credentials *c, struct credential_keys *out, struct 
 
     if (!c->is_resolved && !resolve(c, e))
         return false;
-    double ahead = fmin(RENEW_AHEAD_S, c->keys.lifetime_s / 4);
-    if (c->keys.expires && now >= c->expires_s - ahead && (now >= c->next_try_s || now >= c->expires_s) && !renew(c, e))
+    if (c->keys.expires && now >= c->expires_s - ahead_s(c) && (now >= c->next_try_s || now >= c->expires_s) && !renew(c, e))
         return false;
     *out = (struct credential_keys){str_buf_text(&c->keys.access_key), str_buf_text(&c->keys.secret_key),
                                     str_buf_text(&c->keys.session_token)};

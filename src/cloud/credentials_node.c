@@ -53,7 +53,7 @@ bool provider_container(struct provider_context *p, struct secret_keys *out, boo
     }
     if (token[0])
         http_add_header(&r, "Authorization", token);
-    ok = ok && (provider_request(p->metadata_http, &r, what, 3, &a, &reply, &said, e) || explain(&said, e)) &&
+    ok = ok && (provider_request(p->metadata_http, &r, what, p->max_tries ? p->max_tries : 3, &a, &reply, &said, e) || explain(&said, e)) &&
          provider_read_json(p, &reply, what, out, e);
     *found = ok;
     arena_wipe(&a);

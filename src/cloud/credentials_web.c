@@ -67,7 +67,7 @@ static bool github_token(struct provider_context *p, struct arena *a, const char
     r.url = arena_printf(a, "%s%saudience=%s", url, strchr(url, '?') ? "&" : "?", sigv4_encode(str_of(p->audience), false, a));
     http_add_header(&r, "Authorization", arena_printf(a, "Bearer %s", provider_env(p, "ACTIONS_ID_TOKEN_REQUEST_TOKEN")));
     http_add_header(&r, "Accept", "application/json");
-    if (!provider_request(p->http, &r, what, 0, a, &reply, NULL, e)) {
+    if (!provider_request(p->http, &r, what, p->max_tries, a, &reply, NULL, e)) {
         explain_github(p, &reply, a, e);
         return false;
     }

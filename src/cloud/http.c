@@ -206,6 +206,8 @@ static size_t on_write(char *p, size_t size, size_t n, void *ctx)
         sha256_add(&t->hash, p, n);
         return http_sink_write(&t->sink, status, str_buf_view(&t->headers), p, n) ? n : 0;
     }
+    if (status / 100 != 2 && t->reply.ceiling < SMALL_REPLY)
+        t->reply.ceiling = SMALL_REPLY; /* what an answer may be long does not bound a refusal */
     str_buf_addn(&t->reply, p, n);
     t->too_long = t->reply.overflow;
     return t->too_long ? 0 : n;

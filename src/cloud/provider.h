@@ -24,6 +24,7 @@ struct provider_context {
     int role_seconds;                                    /* a session of that role; 0 = the service's default */
     struct profile_settings profile;                     /* empty when its file cannot be read */
     struct http *http, *metadata_http;
+    int max_tries;     /* of a request to an issuer of tokens or keys; 0 = the usual */
     char source[256];  /* more than the provider's name, for messages: "profile ci"; "" = the name will do */
     char why_not[512]; /* why a source that the user seems to want had nothing; for the anonymous case */
 };

@@ -182,7 +182,7 @@ static bool read_reply(const struct sts_call *c, const struct http_response *rep
 static bool run(struct sts_call *c, struct arena *a, struct secret_keys *out, struct error *e)
 {
     struct http_response reply = {0};
-    struct retry t = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = MAX_TRIES};
+    struct retry t = {.prepare = prepare, .judge = judge, .ctx = c, .max_tries = c->p->max_tries ? c->p->max_tries : MAX_TRIES};
     return retry_run(&t, c->p->http, a, &reply, e) && read_reply(c, &reply, a, out, e);
 }
 
