@@ -26,7 +26,7 @@ struct http_options {
     http_getenv_fn getenv;    /* AWS_CA_BUNDLE, RETRAIN_ALLOW_HTTP, RETRAIN_STALL_TIMEOUT ("30s") */
     double connect_seconds;   /* 0 = 10 */
     double stall_seconds;     /* without RETRAIN_STALL_TIMEOUT; 0 = 30 */
-    bool is_metadata_service; /* link-local addresses: plain http, no proxy, at most 5 seconds in all */
+    bool is_metadata_service; /* link-local addresses: plain http, no proxy, at most 2 seconds in all */
 };
 
 MUST_CHECK bool http_open(const struct http_options *o, struct http **out, struct error *e);

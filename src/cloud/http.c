@@ -14,7 +14,7 @@
 
 #define CONNECT_SECONDS 10.0
 #define STALL_SECONDS 30.0
-#define METADATA_SECONDS 5.0
+#define METADATA_SECONDS 2.0 /* as botocore asks containers and instances */
 #define SMALL_REPLY (64u << 10)
 #define HEADERS_MAX (64u << 10)
 

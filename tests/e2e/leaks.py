@@ -28,7 +28,7 @@ def add(*values):
 
 
 def learn(environment):
-    add(*(v for k, v in environment.items() if NAMES.search(k) and not os.path.exists(v)))
+    add(*(v for k, v in environment.items() if NAMES.search(k) and not k.endswith("_FILE") and not os.path.exists(v)))
     for name in environment:
         if name.lower().endswith("_proxy"):
             add(urllib.parse.urlsplit(environment[name]).password)

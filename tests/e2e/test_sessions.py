@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Sessions that end in mid-run, against a real server: radosgw checks the identity tokens, hands out sessions of four
-seconds and refuses what comes after them. Every secret that is seen here is searched for in all output at the end."""
+seconds and refuses what comes after them. What STS and the issuer hand out
+is searched for in everything at the end (leaks.py)."""
 import concurrent.futures
 import json
 import os
@@ -11,6 +12,7 @@ import tempfile
 import time
 
 import fault_proxy
+import leaks
 import oidc
 import radosgw
 import s3client
@@ -21,13 +23,12 @@ from workspace import ROOT, SMALL, make_workspace, start
 
 SESSION_S = 4
 server = issuer = admin = role = scratch = None
-secrets, said = set(), []
 
 
 def noted(x):
     """Passes on; what STS hands out is a secret from now on."""
     reply = x.forward()
-    secrets.update(re.findall(rb"<(?:SecretAccessKey|SessionToken)>([^<]{8,})<", reply.body))
+    leaks.add(*(s.decode() for s in re.findall(rb"<(?:SecretAccessKey|SessionToken)>([^<]+)<", reply.body)))
     x.send(reply)
 
 
@@ -91,7 +92,7 @@ def many(cases):
 
 
 def config(name, text):
-    path = os.path.join(scratch, name)
+    path = leaks.own(os.path.join(scratch, name))
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
     return path
@@ -102,9 +103,7 @@ def test_sources_renew():
     proxy = make_proxy()
     steps = ["put", "a", "1", "sleep", SESSION_S + 1, "get", "a", "sleep", SESSION_S + 1, "stat", "a"]
     good = lambda code, out, err: code == 0 and "present 1" in out
-    token = os.path.join(scratch, "token.jwt")
-    with open(token, "w", encoding="ascii") as f:
-        f.write(issuer.token())
+    token = config("token.jwt", issuer.token())
     keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key}
     profiles = config("config", """[default]
 region = us-east-1
@@ -195,14 +194,14 @@ def test_training_outlasts_session():
               RETRAIN_ENDPOINT_URL=proxy.endpoint, RETRAIN_STORE="s3://models/long", RETRAIN_ROLE_TO_ASSUME=role,
               RETRAIN_ROLE_DURATION="%ds" % SESSION_S, **issuer.github_env())
     out = p.communicate(timeout=300)[0]
-    said.append(out)
+    leaks.saw(out)
     with open(os.path.join(work, "out.json"), encoding="utf-8") as f:
         tap.equal((p.returncode, json.load(f)["status"]), (0, "published"), "a whole run, longer than its sessions, publishes") or tap.diag(out)
     n, seconds = issuer.n_asked - before, time.monotonic() - began
     tap.ok(n > 1 or seconds < 2 * SESSION_S, "with %d sessions in %.0f seconds" % (n, seconds))
     for name in ("report.html", "summary.md"):
         with open(os.path.join(work, "retrain-report", name), encoding="utf-8") as f:
-            said.append(f.read())
+            leaks.saw(f.read())
     shutil.rmtree(work)
     proxy.close()
 
@@ -221,7 +220,6 @@ def test_fork():
 
     def pull_request(name, *words):
         r = tap.run("run", *SMALL, "--epochs", "1", "--output-json", "out.json", cwd=work, env=fork, timeout=120)
-        said.append(r.stdout + r.stderr)
         with open(os.path.join(work, "out.json"), encoding="utf-8") as f:
             out = json.load(f)
         tap.ok(r.returncode == 0 and out["status"] == "skipped" and "no credentials and no identity" in r.stderr and
@@ -249,17 +247,9 @@ def test_no_core_file():
     with open("/proc/%d/limits" % p.pid, encoding="ascii") as f:
         limit = [line.split()[4] for line in f if line.startswith("Max core")][0]
     p.send_signal(11)
-    said.append("".join(p.communicate(timeout=60)))
+    leaks.saw("".join(p.communicate(timeout=60)))
     tap.ok(p.returncode == -11 and limit in ("0", "1"), "may leave no core file (limit %s)" % limit, p.returncode)
     tap.equal(os.listdir(folder), [], "and leaves none")
-
-
-def test_no_secrets():
-    text = "".join(said + store_tool.output)
-    wanted = {s.decode() for s in secrets} | set(issuer.tokens) | {server.secret_key, oidc.REQUEST_TOKEN, "wrongsecret/+0001", "Signature="}
-    wanted |= {part for token in issuer.tokens for part in token.split(".")[1:]}
-    tap.ok(len(secrets) > 20, "%d secrets of sessions and %d tokens were seen" % (len(secrets), len(issuer.tokens)))
-    tap.equal([s for s in wanted if s in text], [], "none of them is in %d bytes of output" % len(text))
 
 
 def main():
@@ -277,7 +267,7 @@ def main():
         tests = [test_expiry_at_every_step, test_sources_renew, test_issuer_is_down, test_refused, test_no_core_file]
         if os.path.isdir(os.path.join(ROOT, "dataset", "images", "train")):
             tests += [test_training_outlasts_session, test_fork]
-        tap.main(*tests, test_no_secrets)
+        tap.main(*tests)
     finally:
         issuer.stop()
         server.stop()
