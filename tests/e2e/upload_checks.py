@@ -397,6 +397,19 @@ def test_network_lost():
     resumed("offline", path, 3)
 
 
+def test_progress():
+    """Six parts by four threads, each part six seconds long: the second wave ends after the ten seconds of a progress line."""
+    def slow(x):
+        time.sleep(6)
+        fault_proxy.passed(x)
+    proxy.play()
+    proxy.on(PUT_PART, slow, n=None)
+    code, _, err = driver()("put-file", "slow", file_of(1))
+    lines = re.findall(r"uploading slow: (\d+) of %.0f MB \((\d+) %%\)" % (SIZE / 1e6), err)
+    tap.ok(code == 0 and lines and all(0 < int(percent) <= 100 for _, percent in lines), "a slow upload tells how far it is", err)
+    tap.ok(len(lines) < N_PARTS, "not for every part", err)
+
+
 def test_abandoned():
     path = file_of(11)
     interrupt("abandoned", path, signal.SIGKILL, 1)
@@ -479,7 +492,7 @@ def main(module, how_to_install):
         tests = [test_whole, test_small_parts, test_completion, test_stop, test_kill, test_together]
         if server.name == "radosgw":
             tests += [test_broken_parts, test_session, test_final, test_changing_file, test_killed_everywhere, test_network_lost,
-                      test_abandoned, test_claimed, test_memory]
+                      test_progress, test_abandoned, test_claimed, test_memory]
         tap.main(*tests)
     finally:
         server.stop()
