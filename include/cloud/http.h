@@ -59,7 +59,7 @@ void http_add_header(struct http_request *r, const char *name, const char *value
 
 struct http_response {
     int status;       /* 0 = no reply: the error says why */
-    bool unreachable; /* refused or unresolvable: a few tries are enough */
+    bool unreachable; /* refused or unresolvable, and never reached before: a few tries are enough */
     struct str body;  /* in the arena */
     uint64_t n_bytes; /* of the body, wherever it went */
     uint8_t sha256[SHA256_BYTES]; /* of a body that went to the sink, this reply's part of it */

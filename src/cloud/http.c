@@ -25,6 +25,7 @@ struct http {
     const char *proxy;          /* the variable that names one, NULL = none */
     double connect_seconds, stall_seconds;
     bool is_metadata_service;
+    bool was_reached;     /* a reply came once: the address is right, and what is refused now may come back */
     bool wants_fresh;     /* the last attempt failed: its connection may be in mid-body */
     double stop_deadline; /* monotonic; requests may run until then although a stop was requested */
 };
@@ -375,12 +376,12 @@ static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *d
         return fail(e, ERR_STORE, "%s changed while it was being uploaded: nothing was stored", r->body_path);
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
-        out->unreachable = true;
+        out->unreachable = !t->h->was_reached;
         return fail(e, ERR_NET, "cannot resolve the host name %s: check endpoint-url, region and the network", host);
     case CURLE_COULDNT_RESOLVE_PROXY: /* no detail: it may hold the proxy's password */
         return fail(e, ERR_STORE, "the proxy's address cannot be used: check %s", t->h->proxy ? t->h->proxy : "https_proxy");
     case CURLE_COULDNT_CONNECT:
-        out->unreachable = true;
+        out->unreachable = !t->h->was_reached;
         if (t->h->proxy)
             return fail(e, ERR_NET, "cannot connect to %s (%s): is the server running, and the proxy in %s?", host, detail,
                         t->h->proxy);
@@ -425,6 +426,7 @@ static bool perform(struct http *h, struct transfer *t, const struct url *u, str
     /* A refusal before the whole body was sent is an answer all the same. */
     bool is_answered = rc == CURLE_OK || (rc == CURLE_SEND_ERROR && status >= 400 && t->reply.n > 0);
     h->wants_fresh = rc != CURLE_OK || status >= 500;
+    h->was_reached = h->was_reached || is_answered;
     if (!is_answered)
         return transfer_failed(t, rc, detail[0] ? detail : curl_easy_strerror(rc), u->authority, out, e);
     if (t->request->sink && fflush(t->request->sink))

@@ -231,11 +231,12 @@ def flipped_download(x):
 
 
 def refused(seconds):
-    """For some seconds nobody listens."""
+    """For some seconds nobody listens; None: until listen() is called."""
     def fault(x):
         x.proxy.deafen()
         x.drop(reset=True)
-        threading.Timer(seconds, x.proxy.listen).start()
+        if seconds is not None:
+            threading.Timer(seconds, x.proxy.listen).start()
     return fault
 
 

@@ -82,7 +82,7 @@ ONCE = [
     ("lost answer", lost_answer),
     ("closed before anything was done", dropped),
     ("reset in the headers of the answer", reset_in_head),
-    ("refused for a moment", refused(0.2)),
+    ("refused for a while", refused(0.5)),
     ("stalled", stalled(8)),
     ("500", status(500, "InternalError")),
     ("500 after the work was done", status(500, "InternalError", after=True)),
@@ -100,21 +100,22 @@ ONCE = [
 def test_once():
     for i, (name, fault) in enumerate(ONCE):
         key = "once/%d" % i
-        proxy.play(fault)
-        run = driver()("put-new", key, name)
-        tap.ok(run[:2] == (0, "written\n") and stored(key) == name.encode() and len(proxy.requests) <= 5,
+        proxy.play(None, fault)
+        run = driver()("stat", "none", "put-new", key, name)
+        tap.ok(run[:2] == (0, "absent\nwritten\n") and stored(key) == name.encode() and len(proxy.requests) <= 6,
                name + ": a PUT is retried, and known for our own", "%s %s %s" % (run, stored(key), proxy.lines()))
-        proxy.play(fault)
-        check(name + ": a GET is retried", driver()("get", key), "present \"%s\"\n%s\n" % (
-            hashlib.md5(name.encode()).hexdigest(), name), 2)
+        proxy.play(None, fault)
+        run = driver()("stat", "none", "get", key)
+        tap.ok(run[0] == 0 and run[1].endswith("\n%s\n" % name) and len(proxy.requests) == 3, name + ": a GET is retried", run)
 
 
 def test_somebody_else():
     """The same faults, but another writer's object is there: it must stay, and we must say so."""
     admin.ok("PUT", "/models/net/theirs", body=b"theirs")
     for name, fault in ONCE:
-        proxy.play(fault)
-        check(name + ": somebody else's object is not taken for ours", driver()("put-new", "theirs", "mine"), "refused\n")
+        proxy.play(None, fault)
+        check(name + ": somebody else's object is not taken for ours", driver()("stat", "none", "put-new", "theirs", "mine"),
+              "absent\nrefused\n")
     tap.equal(stored("theirs"), b"theirs", "and is untouched")
 
 
@@ -139,6 +140,12 @@ def test_for_ever():
     for (name, _, most, parts), (own, run, seconds) in zip(FOR_EVER + [("stalled", None, 6, ["does not answer"])], runs):
         check_error(name, run, 4, most, "s3://models/net", "ever", *parts, at=own)
         tap.ok(seconds < 60, name + ": ends in bounded time", seconds)
+    proxy.play(None, refused(None))
+    start = time.monotonic()
+    run = driver()("stat", "none", "put", "ever", "x")
+    check_error("refused for ever, by a server that was there", run, 4, 2, "cannot connect", "after 6 tries")
+    tap.ok(time.monotonic() - start < 60, "ends in bounded time")
+    proxy.listen()
     deaf = fault_proxy.Proxy(server.port)
     deaf.close()
     start = time.monotonic()
