@@ -9,4 +9,4 @@ target=$PWD/build/versitygw
 command -v go > /dev/null || { echo "Go is not installed"; exit 1; }
 go version | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])' || { echo "$(go version) is too old"; exit 1; }
 mkdir -p "$target"
-GOBIN=$target GOFLAGS=${GOFLAGS:--p=2} CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@$version"
+GOBIN=$target GOFLAGS=${GOFLAGS:--p=2} go install "github.com/versity/versitygw/cmd/versitygw@$version"
