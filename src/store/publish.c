@@ -207,18 +207,33 @@ bool publish_settle(struct store *s, const struct json *manifest, struct error *
 
 enum outcome { AGAIN, OURS, THEIRS };
 
-/* Under the lock. AGAIN: our artifacts are not all there (any more), or it took so long that the lock was lost. */
-static bool commit_over(struct store *s, const char *version, const struct json *ours, const struct sight *over,
-                        enum outcome *outcome, struct json **theirs, struct error *e)
+/* (P5) Under the lock: has a removal taken what we uploaded? */
+static bool check_own(struct store *s, const struct json *ours, bool *is_sound, bool *held, char missing[256],
+                      struct error *e)
 {
-    enum version_state state;
-    char missing[256] = "";
-    bool held = false, written = false;
+    const struct json *artifacts = json_get(ours, "artifacts");
 
-    if (!find_parsed(s, ours, &state, missing, e) || !begin_publishing(s, version, e) || !store_lock_keep(s, &held, e))
+    *is_sound = true;
+    for (size_t i = 0; i < json_len(artifacts) && *is_sound; i++) {
+        if (!check_artifact(s, json_at(artifacts, i), is_sound, missing, e) || !store_lock_keep(s, held, e))
+            return false;
+    }
+    return true;
+}
+
+/* AGAIN: our artifacts are not all there (any more), or it took so long that the lock was lost. At the last try a store
+ * with conditional writes goes on without the lock: there they alone decide who publishes, and the store may just be slow. */
+static bool commit_over(struct store *s, const char *version, const struct json *ours, const struct sight *over,
+                        bool is_last_try, enum outcome *outcome, struct json **theirs, struct error *e)
+{
+    char missing[256] = "";
+    bool is_atomic, is_sound, held = false, written = false;
+
+    if (!store_is_atomic(s, &is_atomic, e) || !check_own(s, ours, &is_sound, &held, missing, e) ||
+        !begin_publishing(s, version, e) || !store_lock_keep(s, &held, e))
         return false;
-    if (state != VERSION_PUBLISHED || !held) {
-        log_notice("%s: %s: once more", store_url(s), held ? missing : "lost the store's lock");
+    if (!is_sound || (!held && !(is_atomic && is_last_try))) {
+        log_notice("%s: %s: once more", store_url(s), is_sound ? "lost the store's lock" : missing);
         return true;
     }
     if (!put_manifest(s, version, ours, over, &written, theirs, e))
@@ -231,7 +246,7 @@ static bool commit_over(struct store *s, const char *version, const struct json 
 /* first: the version before we uploaded. If it was incomplete and its manifest is still that one, our upload has healed
  * it: then it is ours to replace, so that the manifest tells of the training that the artifacts are from. */
 static bool commit(struct store *s, const char *version, const struct json *ours, const struct sight *first,
-                   enum outcome *outcome, struct json **theirs, struct error *e)
+                   bool is_last_try, enum outcome *outcome, struct json **theirs, struct error *e)
 {
     struct sight sight = {0};
 
@@ -248,7 +263,7 @@ static bool commit(struct store *s, const char *version, const struct json *ours
         ok = end_for_another(s, *theirs, e);
         tidy(s, version, *theirs);
     } else if (ok) {
-        ok = commit_over(s, version, ours, &sight, outcome, theirs, e);
+        ok = commit_over(s, version, ours, &sight, is_last_try, outcome, theirs, e);
     }
     store_unlock(s);
     return ok || fail_in(e, "publishing version %s", version);
@@ -269,7 +284,7 @@ static bool upload_and_commit(struct store *s, const char *version, struct artif
             ok = fail(e, ERR_STORE, "%s: version %s could not be published in %d tries: is the store very slow?",
                       store_url(s), version, i);
         ok = ok && upload_artifacts(s, version, &claim, artifacts, n_artifacts, manifest, e) && /* (P2) */
-             commit(s, version, manifest, first, outcome, theirs, e);
+             commit(s, version, manifest, first, i + 1 == COMMIT_TRIES, outcome, theirs, e);
     }
     if (!upload_unclaim(s, &claim, &ignored))
         log_debug("left behind: %s", ignored.message);

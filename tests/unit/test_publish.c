@@ -30,11 +30,26 @@ static void check(bool ok)
         fail_msg("%s", err.message);
 }
 
+/* As a bucket does it: without a lock of the back end's own. */
+static bool use_lease;
+
+static void lock_by_lease(struct store *s)
+{
+    static struct store_backend backend;
+    backend = *s->backend;
+    backend.lock = NULL;
+    backend.lock_keep = NULL;
+    backend.unlock = NULL;
+    s->backend = &backend;
+}
+
 static struct store *open_store(void)
 {
     struct store_options o = {.url = "file://m", .workspace = folder};
     struct store *s = NULL;
     check(store_open(&o, &s, &err));
+    if (use_lease)
+        lock_by_lease(s);
     return s;
 }
 
@@ -420,6 +435,36 @@ static void test_race(void **state)
     assert_int_equal(n_keys("checkpoints/"), 0);
 }
 
+static void test_race_by_lease(void **state)
+{
+    use_lease = true;
+    test_race(state);
+    use_lease = false;
+    assert_int_equal(n_keys("locks/"), 0);
+}
+
+/* A store so slow that everybody else takes us for dead: conditional writes alone must do; without them we must not go
+ * on, and say why. */
+static void test_lost_lock(void **state)
+{
+    (void)state;
+    bool already;
+    lock_by_lease(store);
+    store->stale_s = 1e-9;
+    check(publish(store, "v1", "weights", "report", 1000, &already, NULL));
+    assert_false(already);
+    check_whole(store);
+    assert_string_equal(latest_version(store), "v1");
+
+    store->guarantee = STORE_BEST_EFFORT;
+    assert_false(publish(store, "v2", "weights", "report", 2000, &already, NULL));
+    assert_int_equal(err.code, ERR_STORE);
+    assert_non_null(strstr(err.message, "very slow"));
+    assert_int_equal(n_keys("locks/") + n_keys("versions/v2/manifest.json"), 0);
+    assert_false(publish_point(store, "v1", &err));
+    assert_non_null(strstr(err.message, "lost the store's lock"));
+}
+
 /* kill -9 at random moments: nothing half visible, and the next run converges. */
 static void test_killed(void **state)
 {
@@ -459,7 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_layout), TEST(test_pointer_moves_forward), TEST(test_incomplete), TEST(test_newer_schema),
         TEST(test_leftovers_of_a_killed_run), TEST(test_remains), TEST(test_settle), TEST(test_damaged_pointer),
-        TEST(test_delete_and_prune), TEST(test_race), TEST(test_killed),
+        TEST(test_delete_and_prune), TEST(test_race), TEST(test_race_by_lease), TEST(test_lost_lock), TEST(test_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
