@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/fs.h"
@@ -192,7 +193,11 @@ bool pull_copy_prepare(struct pull_copy *c, const struct json *artifact, const c
 static bool move_into_place(const struct pull_copy *c, const struct json *artifact, struct error *e)
 {
     const char *to = path_of(c, artifact), *from = fs_join(c->arena, c->work, text_of(artifact, "sha256"));
+    struct stat old;
 
+    /* Who may read the model is the application's decision; only a new file gets the usual mode. */
+    if (stat(to, &old) == 0 && S_ISREG(old.st_mode))
+        (void)!chmod(from, old.st_mode & 0777);
     if (rename(from, to) == 0)
         return true;
     int why = errno;

@@ -105,7 +105,9 @@ def test_one_request():
     good("and is made good", site.pull(), site, "current", 1)
     tap.equal(site.web.requests[0].status, 304, "with its etag")
     new = site.web.publish("/p", TWO, LATER)["model.onnx"]
+    os.chmod(site.path("model.onnx"), 0o640)
     good("a new version is fetched", site.pull(), site, "pulled", 2, new)
+    tap.equal(oct(os.stat(site.path("model.onnx")).st_mode & 0o777), "0o640", "and has the mode of the old")
     good("once", site.pull(), site, "current", 1, new)
     tap.ok(all("Authorization" not in x.headers and "amz" not in str(x.headers) for x in site.web.requests), "no credentials are sent")
     tap.equal(site.remains(), [], "nothing remains in the hidden folder")
