@@ -11,6 +11,7 @@
 #include "cloud/url.h"
 #include "core/clock.h"
 #include "core/stop.h"
+#include "core/wipe.h"
 
 #define CONNECT_SECONDS 10.0
 #define STALL_SECONDS 30.0
@@ -45,7 +46,7 @@ struct transfer {
 
 static void init_curl(void)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    curl_global_init_mem(CURL_GLOBAL_DEFAULT, wipe_malloc, wipe_free, wipe_realloc, wipe_strdup, wipe_calloc);
 }
 
 static char *copy(const char *s)

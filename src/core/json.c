@@ -18,11 +18,13 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/utf8.h"
+#include "core/wipe.h"
 
 #define DEPTH_MOST 64
 
@@ -62,10 +64,18 @@ static bool is_shallow(struct str text)
     return true;
 }
 
+/* Keys and tokens come as JSON. */
+static void wipe_what_is_freed(void)
+{
+    json_set_alloc_funcs(wipe_malloc, wipe_free);
+}
+
 bool json_parse(struct str text, const char *what, struct json **out, struct error *e)
 {
     if (!is_shallow(text))
         return fail(e, ERR_DATA, "%s: arrays and objects nest deeper than %d", what, DEPTH_MOST);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, wipe_what_is_freed);
     json_error_t trouble;
     json_t *root = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &trouble);
     if (!root)

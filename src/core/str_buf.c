@@ -1,7 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "core/str.h"
+
+/* Secrets pass through small buffers (replies, tokens): what those leave behind is overwritten. */
+#define WIPED_MOST (128u << 10)
 
 /* Makes room for n more bytes and the NUL; false (and overflow) when the ceiling forbids it. */
 static bool reserve(struct str_buf *b, size_t n)
@@ -18,7 +22,14 @@ static bool reserve(struct str_buf *b, size_t n)
         cap = cap > SIZE_MAX / 2 ? need : 2 * cap;
     if (cap - 1 > b->ceiling)
         cap = b->ceiling + 1;
-    b->p = mem_resize(b->p, cap);
+    char *had = b->p;
+    bool is_small = had && b->cap <= WIPED_MOST;
+    b->p = is_small ? mem_alloc(cap) : mem_resize(had, cap);
+    if (is_small) {
+        memcpy(b->p, had, b->n + 1);
+        secure_wipe(had, b->cap);
+        mem_free(had);
+    }
     b->cap = cap;
     return true;
 }
@@ -90,6 +101,8 @@ void str_buf_clear(struct str_buf *b)
 
 void str_buf_free(struct str_buf *b)
 {
+    if (b->p && b->cap <= WIPED_MOST)
+        secure_wipe(b->p, b->cap);
     mem_free(b->p);
     *b = (struct str_buf){.ceiling = b->ceiling};
 }

@@ -1,4 +1,5 @@
 #include "core/xml.h"
+#include "core/wipe.h"
 
 #include <expat.h>
 #include <limits.h>
@@ -105,7 +106,9 @@ bool xml_parse(struct str text, const char *what, struct arena *a, struct xml_no
     if (text.n > INT_MAX / 2)
         return fail(e, ERR_DATA, "%s: %zu bytes are too many", what, text.n);
     /* Latin-1 grows to at most twice its size as UTF-8, UTF-16 to one and a half. */
-    struct build b = {.a = a, .what = what, .text_ceiling = 2 * text.n + 16, .e = e, .parser = XML_ParserCreate(NULL)};
+    static const XML_Memory_Handling_Suite memory = {wipe_malloc, wipe_realloc, wipe_free}; /* keys and tokens come as XML */
+    struct build b = {.a = a, .what = what, .text_ceiling = 2 * text.n + 16, .e = e};
+    b.parser = XML_ParserCreate_MM(NULL, &memory, NULL);
     if (!b.parser)
         BUG("expat makes no parser");
     XML_SetUserData(b.parser, &b);

@@ -550,6 +550,119 @@ static void test_refusals(void **state)
     assert_int_equal(err.code, ERR_STORE);
 }
 
+/* ---- nothing stays in memory ------------------------------------------------------------------------------------- */
+
+/* The secret is never whole in the test's own memory: it is kept with its bits turned. Its second half is what is looked
+ * for, since free() writes over the first bytes. */
+#define TURN 0x55
+enum { SECRET_BYTES = 48, NEEDLE = SECRET_BYTES / 2 };
+static char turned[SECRET_BYTES];
+
+static void put_secret(char *to)
+{
+    for (size_t i = 0; i < SECRET_BYTES; i++)
+        to[i] = (char)(turned[i] ^ TURN);
+}
+
+static bool is_secret(const char *at)
+{
+    for (size_t i = 0; i < NEEDLE; i++) {
+        if ((at[i] ^ TURN) != turned[NEEDLE + i])
+            return false;
+    }
+    return true;
+}
+
+/* How often it is in what this process may write to. */
+static int count_in_memory(void)
+{
+    static char chunk[1 << 16];
+    FILE *maps = fopen("/proc/self/maps", "r"), *mem = fopen("/proc/self/mem", "r");
+    char line[512], mode[5];
+    unsigned long from, to;
+    int n = 0;
+    assert_true(maps && mem);
+    setvbuf(mem, NULL, _IONBF, 0);
+    while (fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 || mode[1] != 'w' || to - from > 256u << 20)
+            continue;
+        for (unsigned long at = from; at < to; at += sizeof chunk - SECRET_BYTES) {
+            size_t want = to - at < sizeof chunk ? to - at : sizeof chunk;
+            if (at > (unsigned long)chunk - sizeof chunk && at < (unsigned long)chunk + sizeof chunk)
+                continue; /* itself */
+            if (fseek(mem, (long)at, SEEK_SET) || fread(chunk, 1, want, mem) != want)
+                break;
+            for (size_t i = 0; i + NEEDLE <= want; i++)
+                n += chunk[i] == (char)(turned[NEEDLE] ^ TURN) && is_secret(chunk + i);
+        }
+    }
+    memset(chunk, 0, sizeof chunk);
+    fclose(maps);
+    fclose(mem);
+    return n;
+}
+
+/* Keys in JSON from the container, then a session in XML; both hold the secret. */
+static bool secret_services(const struct http_request *r, struct http_response *out)
+{
+    static char body[1024];
+    bool is_sts = strstr(r->url, "sts.") != NULL;
+    memset(body, 0, sizeof body);
+    snprintf(body, sizeof body, is_sts ? "<R><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>%48s"
+                                         "</SecretAccessKey><SessionToken>t</SessionToken></Credentials></AssumeRoleResult></R>"
+                                       : "{\"AccessKeyId\": \"A\", \"SecretAccessKey\": \"%48s\", \"Token\": \"t\"}", "");
+    put_secret(strstr(body, "      "));
+    out->status = 200;
+    out->body = str_of(body);
+    return true;
+}
+
+/* How often the secret is there while it is in use and after it. */
+static void use_and_close(const char *role, int *n_during, int *n_after)
+{
+    static const char variables[] = "{\"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI\": \"/x\"}";
+    struct credentials_options o = {.getenv = fake_env, .now = fake_now, .role = role, .region = "eu-west-1"};
+    struct json *env = NULL;
+    struct credentials *c;
+    struct credential_keys k;
+    char kept[SECRET_BYTES];
+
+    assert_true(json_parse(str_of(variables), "variables", &env, &err));
+    make_surroundings(env, NULL);
+    answer = secret_services;
+    assert_true(credentials_open(&o, &c, &err) && credentials_get(c, &k, &err));
+    assert_true(is_secret(k.secret_key + NEEDLE));
+    *n_during = count_in_memory();
+    credentials_close(c);
+    /* The service's own buffer holds it, too: once more, with another one in its place. */
+    memcpy(kept, turned, sizeof kept);
+    memset(turned, 'x' ^ TURN, sizeof turned);
+    secret_services(&(struct http_request){.url = ""}, &(struct http_response){0});
+    memcpy(turned, kept, sizeof kept);
+    *n_after = count_in_memory();
+    json_free(env);
+}
+
+static void test_wiping(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* it keeps what was freed */
+#endif
+    FILE *noise = fopen("/dev/urandom", "rb");
+    int n_during, n_after;
+    assert_true(noise && fread(turned, 1, sizeof turned, noise) == sizeof turned);
+    fclose(noise);
+    for (size_t i = 0; i < sizeof turned; i++)
+        turned[i] = (char)(('a' + (unsigned char)turned[i] % 26) ^ TURN);
+    assert_int_equal(count_in_memory(), 0);
+    for (int i = 0; i < 2; i++) {
+        use_and_close(i ? ROLE : NULL, &n_during, &n_after);
+        assert_true(n_during > 0); /* it can be found */
+        assert_int_equal(n_after, 0);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -577,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_role),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_wiping),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
