@@ -73,6 +73,8 @@ bool credentials_open(const struct credentials_options *o, struct credentials **
     *out = NULL;
     process_forbid_core();
     c->is_anonymous = o->is_anonymous;
+    if (o->is_anonymous)
+        snprintf(p->why_not, sizeof p->why_not, "none were looked for here");
     p->getenv = o->getenv;
     p->now = o->now ? o->now : wall_clock;
     p->role_seconds = o->role_seconds;

@@ -13,8 +13,12 @@ bool cmd_plan(struct job *j, struct error *e)
     char why[320] = "a smoke run asks no store";
     if (!job_version(j, e))
         return false;
+    struct error unknown = {0};
     if (job_is_untrusted(j)) {
-        j->headline = "run would only check the dataset: a pull request from a fork gets no credentials";
+        bool is_known = job_find(j, &is_published, why, &unknown);
+        j->headline = is_known && is_published
+                          ? arena_printf(j->arena, "run would skip: %s", why)
+                          : "run would only check the dataset: a pull request from a fork gets no credentials";
     } else if (!c->smoke && !job_find(j, &is_published, why, e)) {
         return false;
     } else if (is_published && !c->force) {

@@ -232,6 +232,8 @@ def test_fork():
     admin.ok("PUT", "/models", {"policy": ""}, json.dumps(policy).encode())
     out = pull_request("a store that everybody reads: the version is found, green", "is published in")
     tap.ok(out["model-key"].endswith("model.onnx"), "and its model is the output", out)
+    r = tap.run("plan", *SMALL, "--epochs", "1", cwd=work, env=fork, timeout=120)
+    tap.ok(r.returncode == 0 and "would skip" in r.stdout, "plan says the same", r.stdout + r.stderr)
     admin.ok("DELETE", "/models", {"policy": ""})
     shutil.rmtree(work)
 
