@@ -25,6 +25,7 @@ class Rules:
     compare = True        # (P6) a bad manifest is replaced only as it was seen
     forward = True        # (P7) the pointer moves forward only
     tidy_later = True     # (P8) without conditional writes a published version's rest stays for a while
+    goes_on = False       # (P5) a lost lock does not matter: with conditional writes, at the last try
     fresh_latest = True   # (R1) under the lock
     manifest_first = True  # (R2) before (R3)
 
@@ -142,7 +143,8 @@ def commit(me, version, m, first, rules):
     else:
         sound = not rules.verify or (yield "get", m[3]) == m[4]       # (P5)
         yield "put", "publishing-" + version, me
-        if not sound or not (yield from keep(me, rules)):
+        held = yield from keep(me, rules)
+        if not sound or not (held or rules.goes_on):
             yield from unlock(me, rules)
             return "again", None
         if rules.compare:
@@ -334,8 +336,9 @@ def test_without_time():
             continue
         versions = ["v1", "v2"] if name == "two versions" else ["v1"]
         options = {**options, "kills": 0, "broken": 1}
-        holds("lock lost, conditional writes", Rules(), (name, processes, objects, checker(),
-                                                         ended(versions, latest=versions[-1], tidy=False), options))
+        strong = name, processes, objects, checker(), ended(versions, latest=versions[-1], tidy=False), options
+        holds("lock lost, conditional writes", Rules(), strong)
+        holds("lock lost and ignored, conditional writes", Rules(goes_on=True), strong)
         weak = (name, processes, objects, checker(order=False, immutable=False),
                 ended(versions, exactly_one=False, tidy=False), options)
         holds("lock lost, best effort", Rules(atomic=False), weak)
