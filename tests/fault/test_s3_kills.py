@@ -33,9 +33,9 @@ class Place:
 
     def __init__(self, server, admin, bucket, prefix):
         self.admin, self.bucket, self.prefix = admin, bucket, prefix
-        # A second is long enough for a dead one here: nobody else is alive.
+        # Short, since nobody else is alive here; but a holder on a busy machine must not lose its lock for it.
         self.driver = store_tool.Driver("s3://%s/%s" % (bucket, prefix), DRIVER_ENDPOINT=server.endpoint, DRIVER_DEBUG="",
-                                        DRIVER_STALE="1", AWS_ACCESS_KEY_ID=server.access_key,
+                                        DRIVER_STALE="6", AWS_ACCESS_KEY_ID=server.access_key,
                                         AWS_SECRET_ACCESS_KEY=server.secret_key)
 
     def read(self, key):
@@ -79,9 +79,9 @@ def sweep(server, admin, bucket, what):
         if code or not out.endswith("published \nv2\n"):
             wrong.append("%s: then %d %s%s" % (where, code, out, err))
         wrong += ["%s: then %s" % (where, d) for d in place.defects()]
-        # Killed after the publication was over: its flag, which nobody needs to wait for but who takes the lock.
-        left = [k for k in place.keys() if k.startswith(("checkpoints/", "probe/"))]
-        if left and not (bucket == "versioned" and all("/uploading-" in k for k in left)) and "probe/" not in left[0]:
+        # Without conditional writes claims stay for a week; a killed probe leaves its few bytes.
+        left = [k for k in place.keys() if k.startswith("checkpoints/") and not (bucket == "versioned" and "/uploading-" in k)]
+        if left:
             wrong.append("%s: then left %s" % (where, left))
         n += STRIDE
     tap.ok(not wrong and tried > 2, "%s: killed at %d requests, %s" % (bucket, tried, what or "unsent"), "\n".join(wrong))
