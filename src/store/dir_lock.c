@@ -192,7 +192,9 @@ bool dir_lock_take(struct dir_lock *l, const char *folder, double stale_s, struc
 static bool is_ours(const struct dir_lock *l)
 {
     char now[sizeof l->content];
-    return l->path && read_lock(l->path, now, sizeof now) && strcmp(now, l->content) == 0;
+    if (!l->path || (!read_lock(l->path, now, sizeof now) && !read_lock(l->path, now, sizeof now)))
+        return false; /* not after one failure: a lock that we leave holds others up */
+    return strcmp(now, l->content) == 0;
 }
 
 bool dir_lock_keep(struct dir_lock *l, double stale_s, bool *held, struct error *e)

@@ -9,6 +9,8 @@
 #include "store/s3_parts.h"
 #include "store/s3_resume.h"
 
+#define LOOKS 4
+#define LOOK_PAUSE_S 0.25
 #define ROUNDS_MAX 3 /* uploads begun for one file; each but the first because something took the one before away */
 #define PROGRESS_SECONDS 10.0
 
@@ -152,6 +154,18 @@ static void give_up(struct s3_upload *u)
     s3_resume_forget(u);
 }
 
+/* A server that puts the object in place in two moves (versitygw) has none there for a moment when two runs complete the
+ * same upload at once: look again before calling it inconsistent. */
+static bool is_there(struct s3_upload *u, enum s3_outcome outcome, bool *written, struct error *e)
+{
+    bool ok = s3_is_file(u->s3, u->key, u->file, written, e);
+    for (int i = 0; ok && !*written && outcome == S3_COMPLETED && i < LOOKS; i++) {
+        clock_sleep(LOOK_PAUSE_S);
+        ok = s3_is_file(u->s3, u->key, u->file, written, e);
+    }
+    return ok;
+}
+
 static bool upload(struct s3_upload *u, bool only_if_absent, bool *written, struct error *e)
 {
     enum s3_outcome outcome;
@@ -163,10 +177,13 @@ static bool upload(struct s3_upload *u, bool only_if_absent, bool *written, stru
             return true;
         /* Whatever the answer was: an earlier attempt may have completed it and the answer been lost; and some servers'
          * answers say nothing. The object itself tells. */
-        if (!s3_is_file(u->s3, u->key, u->file, written, e))
+        if (!is_there(u, outcome, written, e))
             return false;
         if (*written) {
-            s3_resume_forget(u);
+            if (outcome == S3_COMPLETED)
+                s3_resume_forget(u);
+            else
+                give_up(u); /* another run's upload of the same bytes made it */
             return true;
         }
         if (outcome == S3_COMPLETED)

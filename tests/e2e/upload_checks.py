@@ -488,10 +488,11 @@ def main(module, how_to_install):
         admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         admin.ok("PUT", "/models")
         proxy = fault_proxy.Proxy(server.port)
-        # What hangs on the server; the rest once, where parts are small and there is an STS.
-        tests = [test_whole, test_small_parts, test_completion, test_stop, test_kill, test_together]
+        # What hangs on the server; the rest once, where parts are small and there is an STS. Not together on versitygw: it drops
+        # the connection of who sends a part when another process has just completed that upload (docs/stores.md).
+        tests = [test_whole, test_small_parts, test_completion, test_stop, test_kill]
         if server.name == "radosgw":
-            tests += [test_broken_parts, test_session, test_final, test_changing_file, test_killed_everywhere, test_network_lost,
+            tests += [test_together, test_broken_parts, test_session, test_final, test_changing_file, test_killed_everywhere, test_network_lost,
                       test_progress, test_abandoned, test_claimed, test_memory]
         tap.main(*tests)
     finally:
