@@ -54,3 +54,7 @@ class S3:
             if not token:
                 return keys
             query["continuation-token"] = token.group(1)
+
+    def keep_versions(self, bucket):
+        self.ok("PUT", "/" + bucket, {"versioning": ""},
+                b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")

@@ -312,8 +312,7 @@ def main(module, how_to_install):
         admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         admin.ok("PUT", "/models")
         admin.ok("PUT", "/versioned")
-        admin.ok("PUT", "/versioned", {"versioning": ""},
-                 b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        admin.keep_versions("versioned")
         tap.main(test_objects, test_files, test_in_parts, test_server, test_listing, test_odd_prefixes, test_publishing,
                  test_publishers_at_once, test_kills, test_what_goes_wrong, test_permissions)
     finally:

@@ -75,8 +75,7 @@ def main():
         admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         admin.ok("PUT", "/models")
         admin.ok("PUT", "/versioned")
-        admin.ok("PUT", "/versioned", {"versioning": ""},
-                 b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        admin.keep_versions("versioned")
         proxy = fault_proxy.Proxy(server.port)
         tap.main(test_faults)
     finally:

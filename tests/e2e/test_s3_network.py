@@ -299,8 +299,7 @@ def main():
         admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         admin.ok("PUT", "/models")
         admin.ok("PUT", "/versioned")
-        admin.ok("PUT", "/versioned", {"versioning": ""},
-                 b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        admin.keep_versions("versioned")
         proxy = fault_proxy.Proxy(server.port)
         tap.main(test_once, test_somebody_else, test_for_ever, test_retry_after, test_transfers, test_regions, test_conditions,
                  test_clock)

@@ -191,8 +191,7 @@ def main():
             admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
             admin.ok("PUT", "/" + bucket)
             if bucket == "versioned":
-                admin.ok("PUT", "/versioned", {"versioning": ""},
-                         b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+                admin.keep_versions("versioned")
             tests.append(lambda b=bucket: race("bucket " + b, Bucket(server, b), ROUNDS or 2))
         tap.main(*tests)
     finally:

@@ -99,8 +99,7 @@ def main():
         admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         admin.ok("PUT", "/models")
         admin.ok("PUT", "/versioned")
-        admin.ok("PUT", "/versioned", {"versioning": ""},
-                 b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        admin.keep_versions("versioned")
         tap.main(*(lambda b=b, w=w: sweep(server, admin, b, w) for b in ("models", "versioned") for w in (None, "sent")))
     finally:
         server.stop()
