@@ -259,6 +259,12 @@ bool job_is_untrusted(const struct job *j)
     return j->host->is_fork_pull_request && !strncmp(j->config->store, "s3://", 5) && !(key && *key);
 }
 
+void job_conclude(struct job *j, const char *status, const char *headline)
+{
+    j->outputs.status = status;
+    j->headline = headline;
+}
+
 void job_free(struct job *j)
 {
     json_free(j->latest);

@@ -74,6 +74,8 @@ MUST_CHECK bool job_prepare(struct job *j, bool will_publish, struct error *e);
 void job_log_defects(const struct job *j, int limit);
 /* A pull request from a fork on a store that needs credentials which a fork's run never gets. */
 bool job_is_untrusted(const struct job *j);
+/* How the run ended: the output `status` and the last line of the log. */
+void job_conclude(struct job *j, const char *status, const char *headline);
 void job_free(struct job *j);
 
 /* weights.c: `initial-weights`, resolved to a checksum (cheap) and fetched to a file (before training). */

@@ -9,6 +9,12 @@
 /* ERR_GATE when the model is worse than min-map50 or than the latest by more than max-map50-drop; says both figures. */
 MUST_CHECK bool gate_check(const struct job *j, const struct trained *t, struct error *e);
 
+/* publish_model.c: the model's files and report in the scratch folder, appended to artifacts[*n]. */
+MUST_CHECK bool model_collect(struct job *j, const struct trained *t, const struct json *manifest,
+                              struct artifact *artifacts, size_t *n, struct error *e);
+/* Publishes the model, clears its checkpoint and prunes; sets status, headline, outputs and the last report. */
+MUST_CHECK bool publish_model(struct job *j, const struct trained *t, struct error *e);
+
 /* manifest.json without its artifacts; owned by the caller. t may be NULL (no training yet). */
 struct json *manifest_build(const struct job *j, const struct trained *t);
 
