@@ -48,6 +48,11 @@ MUST_CHECK bool store_get(struct store *s, const char *key, size_t max_bytes, st
 MUST_CHECK bool store_get_changed(struct store *s, const char *key, const char *known, size_t max_bytes, struct arena *a,
                                   enum store_found *found, struct str *out, char etag[128], struct error *e);
 MUST_CHECK bool store_stat(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
+/* Seconds since the object was last written, by the store's own clock, so that machines whose clocks differ agree on it;
+ * an S3 server tells whole seconds. etag: of the object that is so old; one written in between makes it seem younger,
+ * never older. */
+MUST_CHECK bool store_age(struct store *s, const char *key, enum store_found *found, double *age_s, char etag[128],
+                          struct error *e);
 /* A local file as it was when its owner read it: the very bytes that an object shall have. */
 struct store_file {
     const char *path;

@@ -15,6 +15,7 @@ struct store_backend {
     bool (*get)(struct store *s, const char *key, const char *known, size_t max_bytes, struct arena *a,
                 enum store_found *found, struct str *out, char etag[128], struct error *e);
     bool (*stat)(struct store *s, const char *key, enum store_found *found, uint64_t *size_bytes, struct error *e);
+    bool (*age)(struct store *s, const char *key, enum store_found *found, double *age_s, char etag[128], struct error *e);
     /* The SHA-256 of an object that may be large. */
     bool (*digest)(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e);
     bool (*put_file)(struct store *s, const char *key, const struct store_file *f, bool only_if_absent, bool *written,

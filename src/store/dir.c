@@ -11,6 +11,7 @@
 #include "core/fs.h"
 #include "core/hash.h"
 #include "store/backend.h"
+#include "store/dir_age.h"
 #include "store/dir_lock.h"
 #include "store/dir_tidy.h"
 #include "store/download.h"
@@ -109,6 +110,20 @@ static bool dir_stat(struct store *s, const char *key, enum store_found *found, 
         *found = STORE_PRESENT;
         *size_bytes = st.size_bytes;
     }
+    arena_free(&a);
+    return ok;
+}
+
+/* In this order: a file that is replaced in between is found younger than it is, not older. */
+static bool dir_age(struct store *s, const char *key, enum store_found *found, double *age_s, char etag[128],
+                    struct error *e)
+{
+    struct arena a = {0};
+    struct str bytes;
+    bool ok = dir_get(s, key, "", SIZE_MAX, &a, found, &bytes, etag, e) &&
+              (*found == STORE_ABSENT || dir_file_age(fs_join(&a, dir_of(s)->folder, key), found, age_s, e) ||
+               store_trouble(s, e));
+
     arena_free(&a);
     return ok;
 }
@@ -355,6 +370,7 @@ static const struct store_backend dir_backend = {
     .object_url = dir_object_url,
     .get = dir_get,
     .stat = dir_stat,
+    .age = dir_age,
     .digest = dir_digest,
     .put_file = dir_put_file,
     .get_file = dir_get_file,

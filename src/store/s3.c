@@ -54,6 +54,7 @@ static const struct store_backend s3_backend = {
     .object_url = s3_object_url,
     .get = s3_get,
     .stat = s3_stat,
+    .age = s3_age,
     .digest = s3_digest,
     .put_file = s3_put_file,
     .guards_new_file = s3_guards_new_file,

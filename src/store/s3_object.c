@@ -1,10 +1,13 @@
 #include "store/s3_object.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/hash.h"
+#include "store/download.h"
 
 bool s3_head(struct s3_call *c, struct s3_store *s, const char *key, struct arena *a, enum store_found *found,
              struct error *e)
@@ -28,6 +31,25 @@ bool s3_stat(struct store *s, const char *key, enum store_found *found, uint64_t
     struct s3_call c;
     bool ok = s3_head(&c, s3_of(s), key, &a, found, e) && (*found == STORE_ABSENT || size_of(&c, size_bytes, e));
 
+    arena_free(&a);
+    return ok;
+}
+
+bool s3_age(struct store *s, const char *key, enum store_found *found, double *age_s, char etag[128], struct error *e)
+{
+    struct arena a = {0};
+    struct s3_call c;
+    time_t now = 0, written = 0;
+    bool ok = s3_head(&c, s3_of(s), key, &a, found, e);
+
+    if (ok && *found == STORE_PRESENT) {
+        ok = (clock_parse_http(http_header(&c.reply, "Date"), &now) &&
+              clock_parse_http(http_header(&c.reply, "Last-Modified"), &written)) ||
+             fail(e, ERR_STORE, "%s: HEAD %s: the reply has no Date or no Last-Modified, so nobody can tell how old it is",
+                  s->url, key);
+        *age_s = fmax(0, difftime(now, written));
+        download_read_etag(&c.reply, etag);
+    }
     arena_free(&a);
     return ok;
 }

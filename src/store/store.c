@@ -97,6 +97,14 @@ bool store_stat(struct store *s, const char *key, enum store_found *found, uint6
     return check_key(s, key, e) && s->backend->stat(s, key, found, size_bytes, e);
 }
 
+bool store_age(struct store *s, const char *key, enum store_found *found, double *age_s, char etag[128], struct error *e)
+{
+    *found = STORE_ABSENT;
+    *age_s = 0;
+    etag[0] = 0;
+    return check_key(s, key, e) && s->backend->age(s, key, found, age_s, etag, e);
+}
+
 bool store_digest(struct store *s, const char *key, enum store_found *found, uint8_t sha256[32], struct error *e)
 {
     *found = STORE_ABSENT;

@@ -241,6 +241,13 @@ static bool web_remove(struct store *s, const char *key, struct error *e)
     return refuse(s, "removing", e);
 }
 
+static bool web_age(struct store *s, const char *key, enum store_found *found, double *age_s, char etag[128],
+                    struct error *e)
+{
+    (void)key, (void)found, (void)age_s, (void)etag;
+    return refuse(s, "lease", e); /* what ages are for */
+}
+
 static bool web_list(struct store *s, const char *prefix, size_t limit, struct arena *a, const char ***keys, size_t *n,
                      struct error *e)
 {
@@ -253,6 +260,7 @@ static const struct store_backend web_backend = {
     .object_url = web_object_url,
     .get = web_get,
     .stat = web_stat,
+    .age = web_age,
     .digest = web_digest,
     .put_file = web_put_file,
     .get_file = web_get_file,

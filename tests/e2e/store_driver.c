@@ -16,6 +16,7 @@
 #include "core/stop.h"
 #include "store/backend.h"
 #include "store/publish.h"
+#include "store/training_lease.h"
 
 static struct store *store;
 static struct arena arena;
@@ -237,6 +238,59 @@ static bool cmd_prune(char **arg)
     return true;
 }
 
+static bool cmd_age(char **arg)
+{
+    enum store_found found;
+    double age_s;
+    char etag[128];
+    if (!store_age(store, arg[0], &found, &age_s, etag, &err))
+        return false;
+    printf(found ? "present %.3f %s\n" : "absent\n", age_s, etag);
+    return true;
+}
+
+/* train-take VERSION SECONDS, train-renew, train-release: the lease on training a version. */
+static struct training_lease training;
+
+static bool cmd_train_take(char **arg)
+{
+    struct training_lease_about about = {"driver", "https://ci.example.com/runs/1"};
+    char holder[768];
+    bool taken;
+    if (!training_lease_take(store, arg[0], &about, strtod(arg[1], NULL), &training, &taken, holder, &err))
+        return false;
+    if (taken)
+        printf("taken\n");
+    else
+        printf("held by %s\n", holder);
+    return true;
+}
+
+static bool cmd_train_renew(char **arg)
+{
+    (void)arg;
+    bool held;
+    if (!training_lease_renew(store, &training, &held, &err))
+        return false;
+    printf(held ? "held\n" : "lost\n");
+    return true;
+}
+
+static bool cmd_train_release(char **arg)
+{
+    (void)arg;
+    training_lease_release(store, &training);
+    return true;
+}
+
+/* Until a line comes in, or its end. */
+static bool cmd_wait(char **arg)
+{
+    char line[16];
+    (void)arg;
+    return !fgets(line, sizeof line, stdin) || true;
+}
+
 static bool cmd_sleep(char **arg)
 {
     clock_sleep(strtod(arg[0], NULL));
@@ -262,7 +316,8 @@ static const struct {
     {"probe", 0, cmd_probe},       {"publish", 4, cmd_publish},   {"find", 1, cmd_find},
     {"latest", 0, cmd_latest},     {"point", 1, cmd_point},       {"versions", 0, cmd_versions},
     {"remove", 1, cmd_remove},     {"prune", 1, cmd_prune},       {"sleep", 1, cmd_sleep},
-    {"allow-after-stop", 1, cmd_allow},
+    {"allow-after-stop", 1, cmd_allow}, {"age", 1, cmd_age},    {"wait", 0, cmd_wait},
+    {"train-take", 2, cmd_train_take}, {"train-renew", 0, cmd_train_renew}, {"train-release", 0, cmd_train_release},
 };
 
 /* Several commands in one process: each with its fixed number of arguments. */

@@ -32,9 +32,9 @@ class Driver:
         other.env = {k: v for k, v in {**self.env, **env}.items() if v is not None}
         return other
 
-    def start(self, *args):
+    def start(self, *args, stdin=subprocess.DEVNULL):
         leaks.learn(self.env)
-        return subprocess.Popen([DRIVER, self.url, *map(str, args)], env=self.env, text=True, stdin=subprocess.DEVNULL,
+        return subprocess.Popen([DRIVER, self.url, *map(str, args)], env=self.env, text=True, stdin=stdin,
                                 errors="backslashreplace", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def finish(self, process, timeout=120):
