@@ -84,6 +84,9 @@ enum store_condition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_MATCH };
 MUST_CHECK bool store_put(struct store *s, const char *key, struct str bytes, const char *content_type,
                           enum store_condition when, const char *etag, bool *written, struct error *e);
 MUST_CHECK bool store_delete(struct store *s, const char *key, struct error *e); /* absent is success */
+/* Removes all that is below the store's own prefix, which must not be a bucket's root: objects, unfinished uploads, locks,
+ * temporaries, empty folders. For a throw-away store that nobody else uses any more. */
+MUST_CHECK bool store_clear(struct store *s, struct error *e);
 /* Keys below prefix, sorted by bytes, at most `limit`. */
 MUST_CHECK bool store_list(struct store *s, const char *prefix, size_t limit, struct arena *a, const char ***keys,
                            size_t *n, struct error *e);

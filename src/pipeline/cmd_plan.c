@@ -10,7 +10,7 @@ bool cmd_plan(struct job *j, struct error *e)
 {
     const struct config *c = j->config;
     bool is_published = false;
-    char why[320] = "a smoke run asks no store";
+    char why[320] = "a smoke run publishes to a throw-away folder only";
     if (!job_version(j, e))
         return false;
     struct error unknown = {0};

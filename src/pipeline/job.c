@@ -13,13 +13,11 @@
 /* A job that seems older than GitHub's longest one was not timed right: fall back to the process's own start. */
 #define OLDEST_JOB_SECONDS (5 * 24 * 3600.0)
 
-enum { SMOKE_TRAIN = 16, SMOKE_VAL = 8 };
-
-bool job_connect(struct job *j, bool is_hasty, struct error *e)
+bool job_connect_to(struct job *j, const char *url, bool is_hasty, struct store **out, struct error *e)
 {
     const struct config *c = j->config;
     struct store_options o = {
-        .url = c->store,
+        .url = url,
         .workspace = c->workspace,
         .endpoint_url = c->endpoint_url,
         .region = c->region,
@@ -31,7 +29,12 @@ bool job_connect(struct job *j, bool is_hasty, struct error *e)
         .getenv = j->host->getenv,
         .is_hasty = is_hasty,
     };
-    return store_open(&o, &j->store, e);
+    return store_open(&o, out, e);
+}
+
+bool job_connect(struct job *j, bool is_hasty, struct error *e)
+{
+    return job_connect_to(j, j->config->store, is_hasty, &j->store, e);
 }
 
 bool job_open_store(struct job *j, struct error *e)
@@ -117,25 +120,6 @@ void job_log_defects(const struct job *j, int limit)
         log_info("and %d more warnings: `retrain check` lists them all", n_hidden);
 }
 
-/* Keeps the first few images of each part. */
-static void keep_smoke_subset(struct dataset *d)
-{
-    int n = 0, n_train = 0, n_val = 0;
-    for (int i = 0; i < d->n_samples; i++) {
-        bool keep = (d->samples[i].part == PART_TRAIN && n_train < SMOKE_TRAIN) ||
-                    (d->samples[i].part == PART_VAL && n_val < SMOKE_VAL);
-        if (!keep)
-            continue;
-        n_train += d->samples[i].part == PART_TRAIN;
-        n_val += d->samples[i].part == PART_VAL;
-        d->samples[n++] = d->samples[i];
-    }
-    d->n_samples = n;
-    d->n_train = n_train;
-    d->n_val = n_val;
-    d->n_test = 0;
-}
-
 static enum dataset_format format_of(const char *word)
 {
     static const enum dataset_format all[] = {DATASET_YOLO, DATASET_COCO, DATASET_VOC};
@@ -202,7 +186,7 @@ bool job_accept_dataset(struct job *j, struct error *e)
         !refuse_bare_part(j, PART_VAL, "validation", "no model can be measured", e))
         return false;
     if (j->config->smoke)
-        keep_smoke_subset(d);
+        smoke_subset(d, j->arena);
     if (d->n_train == 0)
         return fail(e, ERR_DATA, "dataset %s: no image is left for training: add images or lower val-fraction",
                     j->config->dataset);

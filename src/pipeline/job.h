@@ -52,7 +52,9 @@ struct job {
     const char *headline; /* last line of the log and first of the report */
 };
 
-/* Opens the store; is_hasty as in store_options. */
+/* Opens a store with the run's options; is_hasty as in store_options. The caller closes it. */
+MUST_CHECK bool job_connect_to(struct job *j, const char *url, bool is_hasty, struct store **out, struct error *e);
+/* Opens the run's store. */
 MUST_CHECK bool job_connect(struct job *j, bool is_hasty, struct error *e);
 /* Opens the store and reads latest.json. */
 MUST_CHECK bool job_open_store(struct job *j, struct error *e);
@@ -86,6 +88,10 @@ MUST_CHECK bool weights_fetch(struct job *j, struct error *e);
 MUST_CHECK bool resume_fetch(struct job *j, bool *found, struct error *e); /* to j->checkpoint_path; sets j->n_jobs */
 MUST_CHECK bool resume_push(struct job *j, struct error *e);
 MUST_CHECK bool resume_clear(struct job *j, struct error *e);
+
+/* smoke.c: run's work on a small part of the dataset, published to a throw-away folder of the store. */
+MUST_CHECK bool smoke_run(struct job *j, struct error *e);
+void smoke_subset(struct dataset *d, struct arena *a); /* cuts a sound dataset down */
 
 /* The commands. */
 #define COMMAND_DECLARE(name, arguments, least, most, help) MUST_CHECK bool cmd_##name(struct job *j, struct error *e);

@@ -50,7 +50,8 @@ static void conclude(struct job *j, bool ok, const struct error *e)
     const struct config *c = j->config;
     bool is_run = !strcmp(c->command, "run");
     if (!ok && (!j->outputs.status || e->code != ERR_GATE)) {
-        bool was_stopped = e->code == ERR_STOPPED && (is_run || !strcmp(c->command, "train"));
+        bool has_checkpoint = (is_run && !c->smoke) || !strcmp(c->command, "train");
+        bool was_stopped = e->code == ERR_STOPPED && has_checkpoint;
         j->outputs.status = was_stopped ? "checkpointed" : "failed";
         if (!j->headline)
             j->headline = arena_strdup(j->arena, e->message);

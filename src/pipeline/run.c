@@ -67,8 +67,8 @@ static bool pause_training(struct job *j, const struct trained *t, struct error 
 static bool train(struct job *j, struct trained *t, struct error *e)
 {
     bool is_resumed = false;
-    j->keeps_checkpoints = !j->config->smoke;
-    if (j->keeps_checkpoints && !resume_fetch(j, &is_resumed, e))
+    j->keeps_checkpoints = true;
+    if (!resume_fetch(j, &is_resumed, e))
         return false;
     if (is_resumed)
         log_info("going on from the checkpoint of an earlier run (this is job %d)", j->n_jobs);
@@ -84,16 +84,6 @@ static bool finish(struct job *j, struct trained *t, struct error *e)
     j->outputs.map50 = arena_printf(j->arena, "%.4f", t->best.map50);
     j->outputs.map50_95 = arena_printf(j->arena, "%.4f", t->best.map50_95);
 
-    if (j->config->smoke) {
-        struct artifact artifacts[MAX_ARTIFACTS] = {0};
-        size_t n = 0;
-        struct json *manifest = manifest_build(j, t);
-        bool ok = model_collect(j, t, manifest, artifacts, &n, e);
-        job_conclude(j, "planned", "smoke run: the whole pipeline works on a tiny subset; nothing was published");
-        report_write(j, t, manifest);
-        json_free(manifest);
-        return ok;
-    }
     if (!gate_check(j, t, e)) {
         struct json *manifest = manifest_build(j, t);
         job_conclude(j, "rejected", arena_strdup(j->arena, e->message));
@@ -108,10 +98,12 @@ bool cmd_run(struct job *j, struct error *e)
 {
     const struct config *c = j->config;
     bool is_published = false;
-    char why[320] = "a smoke run asks no store";
+    char why[320];
     if (job_is_untrusted(j))
         return check_only(j, e);
-    if (!job_version(j, e) || (!c->smoke && !job_find(j, &is_published, why, e)))
+    if (c->smoke)
+        return smoke_run(j, e);
+    if (!job_version(j, e) || !job_find(j, &is_published, why, e))
         return false;
     if (is_published && !c->force)
         return skip(j, why, e);
@@ -120,15 +112,15 @@ bool cmd_run(struct job *j, struct error *e)
     if (!job_scan(j, e))
         return false;
     job_log_defects(j, 20);
-    if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !job_prepare(j, !c->smoke, e))
+    if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !job_prepare(j, true, e))
         return false;
 
     struct trained t = {0};
     bool ok = train(j, &t, e);
     if (ok)
         ok = t.is_unfinished ? pause_training(j, &t, e) : finish(j, &t, e);
-    if (!ok && e->code != ERR_GATE && e->code != ERR_STOPPED) {
-        job_conclude(j, "failed", arena_strdup(j->arena, e->message));
+    if (!ok && e->code != ERR_GATE) {
+        job_conclude(j, e->code == ERR_STOPPED ? "checkpointed" : "failed", arena_strdup(j->arena, e->message));
         report_write(j, &t, NULL);
     }
     bool is_over = (ok && !t.is_unfinished) || (!ok && e->code == ERR_GATE);

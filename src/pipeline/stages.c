@@ -309,6 +309,38 @@ bool stage_predict(const struct loaded *m, const char *const *paths, int n, cons
     return find_in_files(m->predictor, paths, n, o, out) || fail(e, ERR_STOPPED, "predict: stopped by a signal");
 }
 
+static bool same_boxes(const struct answer *a, const struct answer *b)
+{
+    bool same = a->n == b->n;
+    for (int i = 0; same && i < a->n; i++) {
+        const struct detection *x = &a->all[i], *y = &b->all[i];
+        same = !memcmp(&x->box, &y->box, sizeof x->box) && x->score == y->score && x->class_id == y->class_id;
+    }
+    return same;
+}
+
+bool stage_agrees(struct job *j, const struct trained *t, const struct loaded *m, const char *photo, bool *agrees, int *n,
+                  struct error *e)
+{
+    const struct predict_options o = {.confidence = 0, .iou = 0.7, .max_detections = 100}; /* a young model is not sure of any */
+    struct answer ours = {.all = ARENA_NEW(j->arena, struct detection, (size_t)o.max_detections)};
+    struct answer theirs = {.all = ARENA_NEW(j->arena, struct detection, (size_t)o.max_detections)};
+    struct predictor p;
+    predictor_open(&p, t->model, t->engine_kernels, j->pool, 1);
+    predictor_use_weights(&p, t->model->params.data);
+    bool ok = find_in_files(&p, &photo, 1, &o, &ours) && stage_predict(m, &photo, 1, &o, &theirs, e);
+    predictor_close(&p);
+    if (!ok)
+        return false;
+    if (ours.error.code != ERR_NONE) {
+        *e = ours.error;
+        return false;
+    }
+    *n = theirs.n;
+    *agrees = theirs.n > 0 && same_boxes(&ours, &theirs);
+    return true;
+}
+
 void stage_unload(struct loaded *m)
 {
     if (m->predictor)

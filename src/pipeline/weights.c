@@ -88,23 +88,11 @@ static bool from_store(struct job *j, const char *what, struct error *e)
 /* s3://bucket/prefix/file: the folder is a store of its own, read with the same credentials. */
 static bool fetch_url(struct job *j, const char *url, const char *to, struct error *e)
 {
-    const struct config *c = j->config;
-    const char *slash = strrchr(url, '/');
-    struct store_options o = {
-        .url = arena_strndup(j->arena, url, (size_t)(slash - url)),
-        .workspace = c->workspace,
-        .endpoint_url = c->endpoint_url,
-        .region = c->region,
-        .addressing_style = c->addressing_style,
-        .role_to_assume = c->role_to_assume,
-        .role_seconds = (int)c->role_duration,
-        .audience = c->audience,
-        .getenv = j->host->getenv,
-    };
+    const char *slash = strrchr(url, '/'), *folder = arena_strndup(j->arena, url, (size_t)(slash - url));
     struct store *s = NULL;
-    if (strlen(o.url) <= strlen("s3://") || !slash[1])
+    if (strlen(folder) <= strlen("s3://") || !slash[1])
         return fail(e, ERR_CONFIG, "initial-weights: '%s' names no file; expected s3://bucket/folder/file", url);
-    bool ok = store_open(&o, &s, e) && store_get_file(s, slash + 1, to, NULL, e);
+    bool ok = job_connect_to(j, folder, false, &s, e) && store_get_file(s, slash + 1, to, NULL, e);
     store_close(s);
     return ok || fail_in(e, "initial-weights");
 }

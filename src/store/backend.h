@@ -32,6 +32,7 @@ struct store_backend {
     bool (*lock)(struct store *s, struct error *e);
     bool (*lock_keep)(struct store *s, bool *held, struct error *e);
     void (*unlock)(struct store *s);
+    bool (*clear)(struct store *s, struct error *e); /* store_clear: what is no object, before the objects */
     void (*tidy)(struct store *s); /* once a run, before writing; NULL = nothing to do */
     void (*allow_after_stop)(struct store *s, double seconds); /* NULL = nothing to do */
 };

@@ -356,6 +356,11 @@ static bool dir_list(struct store *s, const char *prefix, size_t limit, struct a
     return true;
 }
 
+static bool dir_clear(struct store *s, struct error *e)
+{
+    return fs_remove_tree(dir_of(s)->folder, e) || store_trouble(s, e);
+}
+
 static void dir_tidy_up(struct store *s)
 {
     dir_tidy(dir_of(s)->folder, DIR_TIDY_AGE_S);
@@ -365,6 +370,7 @@ static const struct store_backend dir_backend = {
     .lock = dir_take_lock,
     .lock_keep = dir_keep_lock,
     .unlock = dir_release_lock,
+    .clear = dir_clear,
     .tidy = dir_tidy_up,
     .close = dir_close,
     .object_url = dir_object_url,

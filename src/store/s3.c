@@ -8,6 +8,7 @@
 #include "store/s3_list.h"
 #include "store/s3_object.h"
 #include "store/s3_put.h"
+#include "store/s3_resume.h"
 
 #define PART_BYTES (16ull << 20)
 #define PART_MIN_BYTES (64ull << 10) /* S3 wants 5 MiB; servers with other rules say so themselves */
@@ -49,6 +50,15 @@ static bool s3_remove(struct store *s, const char *key, struct error *e)
     return ok;
 }
 
+static bool s3_clear(struct store *base, struct error *e)
+{
+    struct s3_store *s = s3_of(base);
+    if (!s->location.prefix[0])
+        return fail(e, ERR_STORE, "%s is a whole bucket, which retrain does not empty", base->url);
+    s3_resume_abort_all(s);
+    return true;
+}
+
 static const struct store_backend s3_backend = {
     .close = s3_close,
     .object_url = s3_object_url,
@@ -62,6 +72,7 @@ static const struct store_backend s3_backend = {
     .put = s3_put,
     .remove = s3_remove,
     .list = s3_list,
+    .clear = s3_clear,
     .allow_after_stop = s3_allow_after_stop,
 };
 

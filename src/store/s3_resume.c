@@ -87,16 +87,16 @@ static bool is_abandoned(const struct s3_store *s, const struct json *state)
            difftime(clock_now() + (time_t)s->skew_s, begun) > S3_ABANDONED_S;
 }
 
-static void abort_abandoned(struct s3_store *s, const char *name, const struct json *state)
+static bool abort_one(struct s3_store *s, const char *name, const struct json *state)
 {
     const char *key = json_string(json_get(state, "key"), "");
     struct error e;
-    bool ok = store_key_is_valid(key) ? s3_parts_abort(s, key, json_string(json_get(state, "upload_id"), "-"), &e) : true;
+    bool ok = (!store_key_is_valid(key) || s3_parts_abort(s, key, json_string(json_get(state, "upload_id"), "-"), &e)) &&
+              store_delete(&s->base, name, &e);
 
-    if (!ok || !store_delete(&s->base, name, &e))
+    if (!ok)
         log_debug("left behind: %s", e.message);
-    else
-        log_info("an upload of %s that was abandoned over a day ago is removed", key);
+    return ok;
 }
 
 void s3_resume_tidy(struct s3_store *s)
@@ -110,14 +110,32 @@ void s3_resume_tidy(struct s3_store *s)
         log_debug("%s", e.message);
     for (size_t i = 0; i < n; i++) {
         struct json *state = load(s, names[i], &a);
-        if (state && is_abandoned(s, state))
-            abort_abandoned(s, names[i], state);
-        else
+        if (!state || !is_abandoned(s, state))
             n_young += state != NULL;
+        else if (abort_one(s, names[i], state))
+            log_info("an upload of %s that was abandoned over a day ago is removed", json_string(json_get(state, "key"), ""));
         json_free(state);
     }
     if (n_young)
         log_info("%s: %zu other uploads are unfinished: of runs that go on, or were killed (removed after a day)", s->base.url,
                  n_young);
+    arena_free(&a);
+}
+
+void s3_resume_abort_all(struct s3_store *s)
+{
+    struct arena a = {0};
+    const char **names;
+    size_t n = 0;
+    struct error e;
+
+    if (!store_list(&s->base, FOLDER, TIDY_MAX, &a, &names, &n, &e))
+        log_debug("%s", e.message);
+    for (size_t i = 0; i < n; i++) {
+        struct json *state = load(s, names[i], &a);
+        if (state)
+            abort_one(s, names[i], state);
+        json_free(state);
+    }
     arena_free(&a);
 }

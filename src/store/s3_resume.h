@@ -18,5 +18,7 @@ void s3_resume_keep(const struct s3_upload *u);
 void s3_resume_forget(const struct s3_upload *u);
 /* Aborts what was begun more than a day ago and never finished, anywhere below the store's prefix; mentions younger ones. */
 void s3_resume_tidy(struct s3_store *s);
+/* Aborts every unfinished upload below the store's prefix, as far as it can. */
+void s3_resume_abort_all(struct s3_store *s);
 
 #endif

@@ -6,6 +6,8 @@
 #include "core/log.h"
 #include "store/backend.h"
 
+#define CLEAR_MOST 10000
+
 char *store_strdup(const char *s)
 {
     size_t n = strlen(s) + 1;
@@ -159,6 +161,18 @@ bool store_list(struct store *s, const char *prefix, size_t limit, struct arena 
     *keys = NULL;
     *n = 0;
     return s->backend->list(s, prefix, limit, a, keys, n, e);
+}
+
+bool store_clear(struct store *s, struct error *e)
+{
+    struct arena a = {0};
+    const char **keys;
+    size_t n = 0;
+    bool ok = (!s->backend->clear || s->backend->clear(s, e)) && store_list(s, "", CLEAR_MOST, &a, &keys, &n, e);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = store_delete(s, keys[i], e);
+    arena_free(&a);
+    return ok || fail_in(e, "removing %s", s->url);
 }
 
 void store_allow_after_stop(struct store *s, double seconds)

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""`smoke: true` on a folder, on radosgw and on versitygw: the whole pipeline in a throw-away folder of the real store. What
+was there stays as it is, nothing is left on success, failure or a signal, what SIGKILL leaves goes with a later smoke run,
+and what is wrong is said: the dataset, the permission, the disk."""
+import concurrent.futures
+import hashlib
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+
+import leaks
+import radosgw
+import s3client
+import tap
+import versitygw
+from workspace import ROOT, make_workspace, start
+
+OPTIONS = ["--image-size", "64", "--batch-size", "8"]
+SMOKE = ["run", "--smoke", "true", *OPTIONS, "--output-json", "out.json"]
+TRAIN = ["run", "--epochs", "2", *OPTIONS, "--output-json", "out.json"]
+
+
+class Folder:
+    """A store as the tests see it: how to reach it, and what is in it."""
+    name = "folder"
+
+    def __init__(self, base):
+        self.folder = os.path.join(base, "store")
+
+    def env(self):
+        return {"RETRAIN_STORE": "file://" + self.folder}
+
+    def content(self):
+        """key -> digest; what is hidden counts too, and so do empty folders."""
+        found = {}
+        for top, folders, names in os.walk(self.folder):
+            for name in names:
+                with open(os.path.join(top, name), "rb") as f:
+                    found[os.path.relpath(os.path.join(top, name), self.folder)] = hashlib.sha256(f.read()).hexdigest()
+            if not folders and not names and top != self.folder:
+                found[os.path.relpath(top, self.folder)] = "empty folder"
+        return found
+
+
+class Bucket:
+    def __init__(self, server, admin):
+        self.server, self.admin, self.name = server, admin, server.name
+        self.endpoint = server.endpoint
+
+    def env(self):
+        return {"AWS_ACCESS_KEY_ID": self.server.access_key, "AWS_SECRET_ACCESS_KEY": self.server.secret_key,
+                "AWS_EC2_METADATA_DISABLED": "true", "RETRAIN_ENDPOINT_URL": self.endpoint,
+                "RETRAIN_STORE": "s3://models/team/detector"}
+
+    def content(self):
+        found = {}
+        for key in self.admin.keys("models", ""):
+            found[key.replace("team/detector/", "", 1)] = hashlib.sha256(self.admin.ok("GET", "/models/" + key)[1]).hexdigest()
+        return found
+
+
+def run(store, work, *args, **more):
+    return tap.run(*args, cwd=work, env={**store.env(), **more}, timeout=300)
+
+
+def outputs(work):
+    with open(os.path.join(work, "out.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def of_smoke(store):
+    return sorted(k for k in store.content() if k.startswith("smoke"))
+
+
+def rest(work):
+    folder = os.path.join(work, ".retrain")
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def check_passes(store):
+    """Beside a published version; and in a report of the job."""
+    work = make_workspace(24, 10)
+    r = run(store, work, *TRAIN)
+    tap.equal((r.returncode, outputs(work)["status"]), (0, "published"), store.name + ": a version is published") or tap.diag(r.stderr)
+    before = store.content()
+    r = run(store, work, *SMOKE, GITHUB_ACTIONS="true", GITHUB_WORKSPACE=work, GITHUB_STEP_SUMMARY=work + "/summary",
+            GITHUB_OUTPUT=work + "/set")
+    out = outputs(work)
+    tap.equal((r.returncode, out["status"], out["error"]), (0, "planned", None), store.name + ": a smoke run passes") or tap.diag(r.stderr)
+    for step in ("the dataset is sound", "one epoch is trained", "the model is exported", "published to the throw-away folder",
+                 "fetched back, checksums verified", "the fetched model.onnx gives the same"):
+        tap.contains(r.stderr, "smoke: " + step, "%s: it says: %s" % (store.name, step))
+    tap.contains(r.stderr, "decoded 16 training and 8 validation images", store.name + ": on 16 and 8 images")
+    tap.equal(store.content(), before, store.name + ": the store is what it was, to the byte")
+    tap.equal(rest(work), [], store.name + ": and so is the disk")
+    tap.ok(out["version"] and not out["model-url"], store.name + ": no model is promised", out)
+    leaks.remove(work)
+
+
+def check_beside_others(store):
+    """Two smoke runs and a real one at once."""
+    works = [make_workspace(16, 4) for _ in range(3)]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(run, store, w, *a) for w, a in zip(works, (SMOKE, SMOKE, TRAIN + ["--seed", "3"]))]
+        ended = [job.result() for job in jobs]
+    tap.equal([(r.returncode, outputs(w)["status"]) for r, w in zip(ended, works)],
+              [(0, "planned"), (0, "planned"), (0, "published")], store.name + ": two smoke runs and a real one at once") \
+        or [tap.diag(r.stderr) for r in ended]
+    tap.equal(of_smoke(store), [], store.name + ": nothing of the two is left")
+    for w in works:
+        leaks.remove(w)
+
+
+def stop_at(store, work, line, number):
+    p = start(work, *SMOKE, **store.env())
+    log = ""
+    for text in p.stdout:
+        log += text
+        if line in text:
+            p.send_signal(number)
+            break
+    at = time.monotonic()
+    log += p.communicate(timeout=60)[0]
+    leaks.saw(log)
+    return p.returncode, time.monotonic() - at, log
+
+
+def check_stops(store):
+    work = make_workspace(16, 4)
+    before = store.content()
+    for line, number, code in (("publishing is", signal.SIGTERM, 143), ("model is exported", signal.SIGINT, 130),
+                               ("published to the", signal.SIGTERM, 143)):
+        got, seconds, log = stop_at(store, work, line, number)
+        tap.ok((got, outputs(work)["status"]) == (code, "failed") and seconds < 7,
+               "%s: a signal at '%s' ends it with %d within 7 s" % (store.name, line, code), "%s after %.1f s\n%s" % (got, seconds, log))
+        tap.equal(store.content(), before, store.name + ": and nothing is left in the store")
+        tap.equal(rest(work), [], store.name + ": nor on the disk")
+    leaks.remove(work)
+
+
+def check_failures(store):
+    work = make_workspace(16, 4)
+    before = store.content()
+    image = sorted(os.listdir(os.path.join(work, "dataset/images/train")))[0]
+    label = os.path.join(work, "dataset/labels/train", os.path.splitext(image)[0] + ".txt")
+    with open(label, "a", encoding="utf-8") as f:
+        f.write("99 0.5 0.5 0.1 0.1\n")
+    r = run(store, work, *SMOKE)
+    tap.ok((r.returncode, outputs(work)["status"]) == (3, "failed") and os.path.basename(label) in outputs(work)["error"],
+           store.name + ": a wrong label fails it by name", r.stderr)
+    os.remove(label)
+    r = run(store, work, *SMOKE, "--time-budget", "1s", "--image-size", "640")
+    tap.ok((r.returncode, outputs(work)["status"]) == (2, "failed") and "raise time-budget" in r.stderr, store.name + ": too little time", r.stderr)
+    with open(os.path.join(work, "dataset/images/train", image), "r+b") as f:
+        f.truncate(600)  # the header is sound, so only decoding finds it
+    r = run(store, work, *SMOKE)
+    tap.ok((r.returncode, outputs(work)["status"]) == (3, "failed") and image in outputs(work)["error"],
+           store.name + ": a photo that breaks off fails it by name", r.stderr)
+    tap.equal(store.content(), before, store.name + ": and nothing is left in the store")
+    leaks.remove(work)
+
+
+def check_all(store):
+    for check in (check_passes, check_beside_others, check_stops, check_failures):
+        check(store)
+
+
+def test_folder():
+    base = tempfile.mkdtemp(prefix="retrain-smoke-")
+    check_all(Folder(base))
+    shutil.rmtree(base)
+
+
+def with_server(module):
+    base = tempfile.mkdtemp(prefix="retrain-smoke-")
+    server = module.start(base)
+    if not server:
+        tap.skip("smoke runs on " + module.__name__, "it is not installed here")
+        return
+    try:
+        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
+        admin.ok("PUT", "/models")
+        check_all(Bucket(server, admin))
+    finally:
+        server.stop()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def test_radosgw():
+    with_server(radosgw)
+
+
+def test_versitygw():
+    with_server(versitygw)
+
+
+if not os.path.isdir(os.path.join(ROOT, "dataset", "images", "train")):
+    tap.skip("smoke runs", "the sample dataset is not here")
+    tap.done()
+tap.main(test_folder, test_radosgw, test_versitygw)
