@@ -4,6 +4,7 @@
 #define STORE_PUBLISH_H
 
 #include "core/json.h"
+#include "store/history.h"
 #include "store/store.h"
 
 struct artifact {
@@ -40,7 +41,7 @@ MUST_CHECK bool publish_read(struct store *s, const char *version, const char *k
 /* latest.json, or absent. *out is owned by the caller. */
 MUST_CHECK bool publish_latest(struct store *s, enum store_found *found, struct json **out, struct error *e);
 /* Moves the pointer to a published version, forward or back. */
-MUST_CHECK bool publish_point(struct store *s, const char *version, struct error *e);
+MUST_CHECK bool publish_point(struct store *s, const char *version, enum history_why why, struct error *e);
 /* Published versions, newest first by created_at then version; each a manifest, owned by the array. */
 MUST_CHECK bool publish_list(struct store *s, struct json **array, struct error *e);
 /* Removes one version, manifest first. Refuses the one latest.json names. */

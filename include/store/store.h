@@ -96,6 +96,9 @@ MUST_CHECK bool store_probe(struct store *s, bool *atomic, struct error *e);
 /* What store_probe learned; probes if nobody has. */
 MUST_CHECK bool store_is_atomic(struct store *s, bool *atomic, struct error *e);
 
+/* Who acts, for history.jsonl: "github https://... abc123", no secrets. Copied. */
+void store_sign(struct store *s, const char *actor);
+
 /* Network stores give up at once when a stop was requested (core/stop.h). A run that must still save its checkpoint
  * then calls this first: requests may go on until so many seconds from now. */
 void store_allow_after_stop(struct store *s, double seconds);

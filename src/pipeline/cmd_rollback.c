@@ -32,7 +32,7 @@ bool cmd_rollback(struct job *j, struct error *e)
         return fail(e, ERR_CONFIG, "rollback: no version was published before %s", latest);
     if (!strcmp(target, latest))
         return fail(e, ERR_CONFIG, "rollback: %s is the latest already", target);
-    if (!publish_point(j->store, target, e))
+    if (!publish_point(j->store, target, HISTORY_ROLLBACK, e))
         return false;
     if (!*latest) {
         j->headline = arena_printf(j->arena, "latest.json names %s now", target);

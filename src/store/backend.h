@@ -45,6 +45,7 @@ struct store {
     enum store_guarantee guarantee;
     struct lease lease; /* of a back end without a lock of its own */
     double stale_s;     /* 0 = LEASE_STALE_S */
+    char *actor;        /* owned; who moves latest.json, for history.jsonl; NULL = nobody said */
 };
 
 /* Always false: the sentence for a file that has other bytes than its store_file says. */

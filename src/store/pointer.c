@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "store/history_note.h"
 #include "store/lock.h"
 #include "store/publish.h"
 
@@ -50,9 +51,29 @@ static struct str pointer_text(const struct json *manifest, struct arena *a)
     return out;
 }
 
+/* What a move did, for history.jsonl; both owned. */
+struct moved {
+    struct json *from, *to; /* what the pointer was before, NULL = none or damaged, and what it is now */
+    bool is_repair;
+};
+
+static void moved_free(struct moved *m)
+{
+    json_free(m->from);
+    json_free(m->to);
+    *m = (struct moved){0};
+}
+
+static void saw(struct moved *m, const struct pointer *before, bool was_damaged)
+{
+    moved_free(m);
+    m->from = before->json ? json_copy(before->json) : NULL;
+    m->is_repair = was_damaged;
+}
+
 /* One try. *settled: the pointer reads back as ours, or (unless `anywhere`) as a later one. */
 static bool move_once(struct store *s, const struct json *manifest, bool anywhere, struct arena *a, bool *settled,
-                      struct error *e)
+                      struct moved *m, struct error *e)
 {
     struct str text = pointer_text(manifest, a);
     struct pointer p = {0};
@@ -62,6 +83,7 @@ static bool move_once(struct store *s, const struct json *manifest, bool anywher
 
     if (ok && why[0])
         log_warning("%s: %s is damaged (%s): replacing it", store_url(s), LATEST_KEY, why);
+    saw(m, &p, why[0]);
     *settled = ok && p.found == STORE_PRESENT && str_eq(p.text, text);
     if (ok && !anywhere && p.json && manifest_order(p.json, manifest) >= 0)
         *settled = true;
@@ -74,17 +96,19 @@ static bool move_once(struct store *s, const struct json *manifest, bool anywher
         /* Something else there is another publisher's: the next try compares with that. */
         *settled = ok && str_eq(p.text, text);
     }
+    if (*settled)
+        m->to = json_copy(p.json);
     forget(&p);
     return ok;
 }
 
-static bool move(struct store *s, const struct json *manifest, bool anywhere, struct error *e)
+static bool move(struct store *s, const struct json *manifest, bool anywhere, struct moved *m, struct error *e)
 {
     bool settled = false, ok = true;
 
     for (int i = 0; ok && !settled && i < POINTER_TRIES; i++) {
         struct arena a = {0};
-        ok = move_once(s, manifest, anywhere, &a, &settled, e);
+        ok = move_once(s, manifest, anywhere, &a, &settled, m, e);
         arena_free(&a);
         if (ok && !settled && i > 2)
             clock_sleep(0.02 * i);
@@ -96,30 +120,43 @@ static bool move(struct store *s, const struct json *manifest, bool anywhere, st
 
 /* The lock was lost on the way: without conditional writes we may have overwritten a later publisher's pointer. But its
  * manifest was there before its pointer; so who looks at the manifests after writing sees it and can put that right. */
-static bool follow_newest(struct store *s, const struct json *manifest, struct error *e)
+static bool follow_newest(struct store *s, const struct json *manifest, struct moved *m, struct error *e)
 {
     struct json *all = NULL;
     bool ok = publish_list(s, &all, e);
     const struct json *newest = json_at(all, 0);
 
     if (ok && newest && manifest_order(newest, manifest) > 0)
-        ok = move(s, newest, false, e);
+        ok = move(s, newest, false, m, e);
     json_free(all);
     return ok;
 }
 
 bool pointer_forward(struct store *s, const struct json *manifest, struct error *e)
 {
-    bool held;
+    bool held = true;
+    struct moved m = {0};
 
-    if (!move(s, manifest, false, e) || !store_lock_keep(s, &held, e))
-        return fail_in(e, "moving %s", LATEST_KEY);
-    return held || follow_newest(s, manifest, e);
+    bool ok = (move(s, manifest, false, &m, e) && store_lock_keep(s, &held, e)) || fail_in(e, "moving %s", LATEST_KEY);
+    if (ok && !held)
+        ok = follow_newest(s, manifest, &m, e);
+    if (ok)
+        history_note(s, m.from, m.to, m.is_repair ? HISTORY_REPAIR : HISTORY_PUBLISH);
+    moved_free(&m);
+    return ok;
 }
 
-bool pointer_set(struct store *s, const struct json *manifest, struct error *e)
+bool pointer_set(struct store *s, const struct json *manifest, enum history_why why, struct error *e)
 {
-    return move(s, manifest, true, e) || fail_in(e, "moving %s", LATEST_KEY);
+    struct moved m = {0};
+    bool ok = move(s, manifest, true, &m, e) || fail_in(e, "moving %s", LATEST_KEY);
+
+    if (why == HISTORY_ROLLBACK && m.from && manifest_order(m.to, m.from) > 0)
+        why = HISTORY_RESTORE;
+    if (ok)
+        history_note(s, m.from, m.to, m.is_repair ? HISTORY_REPAIR : why);
+    moved_free(&m);
+    return ok;
 }
 
 bool publish_latest(struct store *s, enum store_found *found, struct json **out, struct error *e)

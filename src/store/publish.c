@@ -1,6 +1,6 @@
 /* The publish protocol: artifacts; then, one process at a time, one manifest, read back and compared; then the pointer.
  * docs/stores-protocol.md says what that guarantees and why. tests/fault/test_protocol_model.py goes through all orders of
- * the same steps: (P1) to (P9) here, (R1) to (R3) in versions.c. Whoever changes one changes the other. */
+ * the same steps: (P1) to (P9) here and in upload.c, pointer.c and history.c, (R1) to (R3) in versions.c. Whoever changes one changes the other. */
 #include "store/publish.h"
 
 #include <stdio.h>

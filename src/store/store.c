@@ -62,7 +62,8 @@ void store_close(struct store *s)
     if (!s)
         return;
     mem_free(s->url);
-    s->url = NULL;
+    mem_free(s->actor);
+    s->url = s->actor = NULL;
     s->backend->close(s);
 }
 
@@ -173,6 +174,12 @@ bool store_clear(struct store *s, struct error *e)
         ok = store_delete(s, keys[i], e);
     arena_free(&a);
     return ok || fail_in(e, "removing %s", s->url);
+}
+
+void store_sign(struct store *s, const char *actor)
+{
+    mem_free(s->actor);
+    s->actor = store_strdup(actor);
 }
 
 void store_allow_after_stop(struct store *s, double seconds)

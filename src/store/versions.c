@@ -101,7 +101,7 @@ bool publish_list(struct store *s, struct json **array, struct error *e)
     return ok || fail_in(e, "listing versions");
 }
 
-bool publish_point(struct store *s, const char *version, struct error *e)
+bool publish_point(struct store *s, const char *version, enum history_why why, struct error *e)
 {
     enum version_state state = VERSION_ABSENT;
     struct json *manifest = NULL;
@@ -112,7 +112,7 @@ bool publish_point(struct store *s, const char *version, struct error *e)
         ok = fail(e, ERR_CONFIG, "%s: version %s is not published: `retrain list` shows what is", store_url(s), version);
     else if (ok && state == VERSION_INCOMPLETE)
         ok = fail(e, ERR_STORE, "%s: version %s is incomplete (%s): publish it again first", store_url(s), version, missing);
-    ok = ok && store_lock_check(s, e) && pointer_set(s, manifest, e);
+    ok = ok && store_lock_check(s, e) && pointer_set(s, manifest, why, e);
     store_unlock(s);
     json_free(manifest);
     return ok;

@@ -209,7 +209,7 @@ static bool cmd_latest(char **arg)
 
 static bool cmd_point(char **arg)
 {
-    return publish_point(store, arg[0], &err);
+    return publish_point(store, arg[0], HISTORY_ROLLBACK, &err);
 }
 
 static bool cmd_versions(char **arg)

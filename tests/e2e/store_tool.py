@@ -1,4 +1,5 @@
 """Runs build/.../store_driver, the store's operations as commands; builds it when it is not there."""
+import json
 import os
 import subprocess
 
@@ -50,3 +51,12 @@ class Driver:
 def message(err):
     """The one error line."""
     return [line for line in err.splitlines() if "error: " in line]
+
+
+def history_defects(text, latest=None):
+    """What is wrong with a history.jsonl: each line goes on where the one before ended, the last one at `latest`."""
+    moves = [json.loads(line) for line in (text or b"").splitlines()]
+    found = ["history.jsonl has a gap: %s, then %s" % (one, then) for one, then in zip(moves, moves[1:]) if one["to"] != then["from"]]
+    if latest and (not moves or moves[-1]["to"] != latest):
+        found.append("latest.json names %s, history.jsonl says %s" % (latest, moves))
+    return found

@@ -52,6 +52,13 @@ def defects(folder):
     return found
 
 
+def history_defects(folder):
+    with open(os.path.join(folder, "latest.json"), "rb") as f:
+        latest = json.load(f)["version"]
+    with open(os.path.join(folder, "history.jsonl"), "rb") as f:
+        return store_tool.history_defects(f.read(), latest)
+
+
 def hidden(folder):
     return [f for f in files(folder) if "/." in "/" + f]
 
@@ -105,7 +112,7 @@ def sweep(trial, name, command, after, stride=STRIDE, leaves_files=False, kill=F
         got = trial.driver(trial.store)(*after[0])
         if got[0] or not got[1].endswith(after[1]):
             wrong.append("%s: then %s" % (where, got))
-        wrong += ["%s: then %s" % (where, d) for d in defects(trial.store)]
+        wrong += ["%s: then %s" % (where, d) for d in defects(trial.store) + history_defects(trial.store)]
         left = [f for f in files(trial.store) if f.startswith(("checkpoints/", "locks/", ".lock"))]
         # Temporaries go after a day (dir_tidy); a dead holder's lock holds nobody up.
         left = [f for f in left if not (kill or leaves_files) or ("/.tmp-" not in f and f != ".lock")]

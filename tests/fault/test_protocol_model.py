@@ -1,8 +1,9 @@
 """The publish protocol through every interleaving of two or three processes, killed at any step (model.py).
 
-PROTOCOL_DEEP=1 adds three processes and more (minutes). The steps are those of src/store: (P1) to (P9) in publish.c and
-upload.c, (R1) to (R3) in versions.c, (L) in lease.c. Whoever changes one changes the other. A mistake must show: at the end
-the protocol is broken on purpose, once for each rule that it has, and the model must find each of them."""
+PROTOCOL_DEEP=1 adds three processes and more (minutes). The steps are those of src/store: (P1) to (P9) in publish.c,
+upload.c, pointer.c and history.c, (R1) to (R3) in versions.c, (L) in lease.c. Whoever changes one changes the other. A
+mistake must show: at the end the protocol is broken on purpose, once for each rule that it has, and the model must find
+each of them."""
 import os
 import sys
 
@@ -11,7 +12,7 @@ sys.path[:0] = [FOLDER, os.path.join(FOLDER, "..", "e2e")]
 import tap  # noqa: E402
 from model import Model, Violation  # noqa: E402
 
-LATEST = "latest"
+LATEST, HISTORY = "latest", "history"
 DEEP = bool(os.environ.get("PROTOCOL_DEEP"))  # minutes instead of seconds
 
 
@@ -24,6 +25,7 @@ class Rules:
     verify = True         # (P5) the artifacts are looked at again under the lock (so a manifest cannot come first, either)
     compare = True        # (P6) a bad manifest is replaced only as it was seen
     forward = True        # (P7) the pointer moves forward only
+    infer = True          # (P7b) a move that was not written down is inferred by who moves the pointer next
     tidy_later = True     # (P8) without conditional writes a published version's rest stays for a while
     goes_on = False       # (P5) a lost lock does not matter: with conditional writes, at the last try
     fresh_latest = True   # (R1) under the lock
@@ -38,7 +40,7 @@ def manifest(version, order, key, data, by):
 
 
 def is_manifest(m):
-    return isinstance(m, tuple)
+    return isinstance(m, tuple) and m[0] == "manifest"
 
 
 def is_sound(store, m):
@@ -96,11 +98,27 @@ def upload(me, version, data, sole, rules):
 
 
 def move_pointer(me, m, anywhere, rules):
+    """(what the pointer named, what it names)"""
     while True:
         now = yield "get", LATEST
         if now == m or (now and not anywhere and rules.forward and now[2] >= m[2]):
-            return
+            return now[1], now[1]
         if (yield from put_if(rules, LATEST, now, m)) and (yield "get", LATEST) == m:
+            return now[1] if now else None, m[1]
+
+
+def note(me, moved, rules):
+    """(P7b) history.c: a line for this move, and for one before it whose run was killed."""
+    while True:
+        lines = yield "get", HISTORY
+        last, added = (lines[-1][1] if lines else None), ()
+        if rules.infer and moved[0] and last and last != moved[0]:
+            added += ((last, moved[0]),)
+        if moved[0] != moved[1]:
+            added += (moved,)
+        elif not last:
+            added += ((None, moved[1]),)
+        if not added or (yield from put_if(rules, HISTORY, lines, (lines or ()) + added)):
             return
 
 
@@ -118,7 +136,7 @@ def tidy(me, version, m, rules):
 
 
 def end_publishing(me, version, m, rules):
-    yield from move_pointer(me, m, False, rules)                      # (P7)
+    moved = yield from move_pointer(me, m, False, rules)              # (P7)
     if not (yield from keep(me, rules)):
         newest = m
         keys = yield "list", "v"
@@ -126,7 +144,8 @@ def end_publishing(me, version, m, rules):
             other = (yield "get", key) if key.endswith("/manifest") else None
             if is_manifest(other) and other[2] > newest[2]:
                 newest = other
-        yield from move_pointer(me, newest, False, rules)
+        moved = yield from move_pointer(me, newest, False, rules)
+    yield from note(me, moved, rules)
     yield from tidy(me, version, m, rules)
     yield "delete", "publishing-" + version                           # (P9)
 
@@ -223,7 +242,7 @@ def rollback(me, version, rules):
         m = yield "get", version + "/manifest"
         found = is_manifest(m) and (yield "get", m[3]) == m[4]
         if found and (yield from keep(me, rules)):
-            yield from move_pointer(me, m, True, rules)
+            yield from note(me, (yield from move_pointer(me, m, True, rules)), rules)
         yield from unlock(me, rules)
         return "moved" if found else "refused"
     return run
@@ -252,8 +271,20 @@ def checker(order=True, immutable=True, complete=True, may_go_back=()):
     return check
 
 
+def check_history(store, killed):
+    """Each line goes on where the last one ended, and the last one ended where the pointer is."""
+    lines = store.get(HISTORY)
+    for one, next_one in zip(lines, lines[1:]):
+        if one[1] != next_one[0]:
+            raise Violation("history has a gap: %s" % (lines,))
+    if not killed and lines[-1][1] != store.get(LATEST)[1]:
+        raise Violation("latest is %s, history says %s" % (store.get(LATEST), lines))
+
+
 def ended(versions, exactly_one=True, latest=None, tidy=True):
     def at_end(store, results):
+        if tidy:
+            check_history(store, "killed" in results.values())
         published = [n for n, r in results.items() if r == "published"]
         if "failed" in results.values():
             raise Violation("a publisher failed: %s" % results)
@@ -272,7 +303,7 @@ def ended(versions, exactly_one=True, latest=None, tidy=True):
 
 
 OLD = manifest("v0", 0, "v0/art", "old", "x")
-START = {"v0/manifest": OLD, "v0/art": "old", LATEST: OLD}
+START = {"v0/manifest": OLD, "v0/art": "old", LATEST: OLD, HISTORY: ((None, "v0"),)}
 BROKEN = {**START, "v1/manifest": manifest("v1", 1, "v1/gone", "gone", "x")}
 HEALED = {**START, "v1/manifest": manifest("v1", 1, "v1/art", "a", "x")}  # by who uploads the same bytes again
 DAMAGED = {**START, "v1/manifest": "{"}
@@ -300,6 +331,7 @@ def scenarios():
            START, checker(), ended(["v1"], latest="v1"), {"kills": 1})
     roll = {**START, "v1/manifest": manifest("v1", 1, "v1/art", "a", "x"), "v1/art": "a"}
     roll[LATEST] = roll["v1/manifest"]
+    roll[HISTORY] += (("v0", "v1"),)
     yield ("rolling back to what is being removed",
            lambda r: {"b": rollback("b", "v0", r), "r": remover("r", "v0", r)}, roll, checker(may_go_back="b"),
            ended([]), {"kills": 1, "late": True})
@@ -355,7 +387,7 @@ def test_of_the_model():
     by_name = {scenario[0]: scenario for scenario in scenarios()}
     for rule, name in (("lock", "same version"), ("manifest_last verify", "same version"), ("no_overwrite", "same version"),
                        ("verify", "publishing again what is being removed"), ("compare", "repair with the same bytes"),
-                       ("forward", "two versions"), ("fresh_latest", "rolling back to what is being removed"),
+                       ("forward", "two versions"), ("infer", "two versions"), ("fresh_latest", "rolling back to what is being removed"),
                        ("manifest_first", "publishing and removing another")):
         found = None
         for atomic in (True, False):

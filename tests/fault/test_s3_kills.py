@@ -78,7 +78,7 @@ def sweep(server, admin, bucket, what):
         code, out, err = place.driver("publish", "v2", 2000, model, write("other", b"another report"), "find", "v2", "latest")
         if code or not out.endswith("published \nv2\n"):
             wrong.append("%s: then %d %s%s" % (where, code, out, err))
-        wrong += ["%s: then %s" % (where, d) for d in place.defects()]
+        wrong += ["%s: then %s" % (where, d) for d in place.defects() + store_tool.history_defects(place.read("history.jsonl"), "v2")]
         # Without conditional writes claims stay for a week; a killed probe leaves its few bytes.
         left = [k for k in place.keys() if k.startswith("checkpoints/") and not (bucket == "versioned" and "/uploading-" in k)]
         if left:

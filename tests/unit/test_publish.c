@@ -207,7 +207,7 @@ static void test_pointer_moves_forward(void **state)
     check(publish(store, "v3", "c", "r", 2000, &already, NULL)); /* same second: by version */
     assert_string_equal(latest_version(store), "v3");
 
-    check(publish_point(store, "v1", &err)); /* rollback */
+    check(publish_point(store, "v1", HISTORY_ROLLBACK, &err)); /* rollback */
     assert_string_equal(latest_version(store), "v1");
     check(publish(store, "v2", "a", "r", 2000, &already, NULL)); /* published long ago: the rollback stays */
     assert_true(already);
@@ -215,7 +215,7 @@ static void test_pointer_moves_forward(void **state)
     check(publish(store, "v4", "d", "r", 3000, &already, NULL));
     assert_string_equal(latest_version(store), "v4");
 
-    assert_false(publish_point(store, "v9", &err));
+    assert_false(publish_point(store, "v9", HISTORY_ROLLBACK, &err));
     assert_int_equal(err.code, ERR_CONFIG);
 
     struct json *all;
@@ -258,7 +258,7 @@ static void test_incomplete(void **state)
         assert_int_equal(state_of(store, "v1", missing), VERSION_INCOMPLETE);
         if (!strstr(missing, cases[i].missing))
             fail_msg("case %zu: \"%s\"", i, missing);
-        assert_false(publish_point(store, "v1", &err));
+        assert_false(publish_point(store, "v1", HISTORY_ROLLBACK, &err));
 
         check(publish(store, "v1", "weights", "report", 1000, &already, NULL));
         assert_false(already);
@@ -335,7 +335,7 @@ static void test_settle(void **state)
     bool already, written;
     check(publish(store, "v1", "a", "r", 1000, &already, NULL));
     check(publish(store, "v2", "b", "r", 2000, &already, NULL));
-    check(publish_point(store, "v1", &err));
+    check(publish_point(store, "v1", HISTORY_ROLLBACK, &err));
     check(publish_find(store, "v2", &found, &m, missing, &err));
     check(publish_settle(store, m, &err)); /* a rollback is left alone */
     assert_string_equal(latest_version(store), "v1");
@@ -374,7 +374,7 @@ static void test_delete_and_prune(void **state)
     assert_false(publish_delete(store, "v5", &err)); /* latest.json names it */
     assert_int_equal(err.code, ERR_CONFIG);
     assert_false(publish_delete(store, "v9", &err));
-    check(publish_point(store, "v1", &err));
+    check(publish_point(store, "v1", HISTORY_ROLLBACK, &err));
     check(publish_delete(store, "v5", &err));
     assert_int_equal(n_keys("versions/v5"), 0);
     check(publish_prune(store, 0, 10000, &n_removed, &err));
@@ -461,7 +461,7 @@ static void test_lost_lock(void **state)
     assert_int_equal(err.code, ERR_STORE);
     assert_non_null(strstr(err.message, "very slow"));
     assert_int_equal(n_keys("locks/") + n_keys("versions/v2/manifest.json"), 0);
-    assert_false(publish_point(store, "v1", &err));
+    assert_false(publish_point(store, "v1", HISTORY_ROLLBACK, &err));
     assert_non_null(strstr(err.message, "lost the store's lock"));
 }
 
