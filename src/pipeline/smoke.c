@@ -1,11 +1,5 @@
 /* The whole job in under a minute, for every pull request: the real dataset cut down to a few images, one epoch, export,
- * and a real publication, fetched back as an application would. It goes to a throw-away folder of the real store:
- *
- *     smoke/<random>.began    written first, removed last: so whatever a killed smoke run leaves is found by it
- *     smoke/<random>/...      a store of its own: versions/, latest.json, locks
- *
- * Nothing else of the store is written, so runs beside it are not disturbed, and a role that may write below smoke/ only
- * is enough. */
+ * and a real publication to a throw-away folder (smoke_folder.h), fetched back as an application would. */
 #include <string.h>
 
 #include "core/clock.h"
@@ -14,21 +8,14 @@
 #include "core/log.h"
 #include "core/stop.h"
 #include "pipeline/publish_model.h"
-
-#define SECONDS_AFTER_STOP 4.0 /* as resume.c */
-#define FOLDER "smoke/"
-#define MARKER ".began"
-#define LIMIT_MARKER_BYTES 256
+#include "pipeline/smoke_folder.h"
 
 enum { SUBSET_TRAIN = 16, SUBSET_VAL = 8 };
 
 struct smoke {
     struct job *job;
-    const char *id;         /* of the throw-away folder */
-    const char *url;        /* the folder as a store */
-    struct store *store;    /* NULL until it is open */
-    bool has_marker;        /* so there is something to remove */
-    struct json *manifest;  /* owned; what was published there */
+    struct smoke_folder folder;
+    struct json *manifest;   /* owned; what was published there */
     double began, last_step; /* clock_seconds() */
 };
 
@@ -79,54 +66,6 @@ void smoke_subset(struct dataset *d, struct arena *a)
     d->n_test = 0;
 }
 
-/* ---- the throw-away folder --------------------------------------------------------------------------------------- */
-
-static char *marker_key(const struct smoke *s)
-{
-    return arena_printf(s->job->arena, FOLDER "%s" MARKER, s->id);
-}
-
-static bool folder_open(struct smoke *s, struct error *e)
-{
-    struct job *j = s->job;
-    uint8_t dice[8];
-    char hex[2 * sizeof dice + 1], now[CLOCK_RFC3339];
-    bool written, atomic;
-    size_t n = strlen(j->config->store);
-
-    random_bytes(dice, sizeof dice);
-    hex_encode(dice, sizeof dice, hex);
-    s->id = arena_strdup(j->arena, hex);
-    while (n && j->config->store[n - 1] == '/')
-        n--;
-    s->url = arena_printf(j->arena, "%.*s/" FOLDER "%s", (int)n, j->config->store, hex);
-    clock_rfc3339(clock_now(), now);
-    if (!job_connect_to(j, s->url, false, &s->store, e))
-        return false;
-    s->has_marker = true; /* also if the answer gets lost */
-    if (!store_put(j->store, marker_key(s), str_of(now), "text/plain", STORE_ALWAYS, NULL, &written, e))
-        return fail_in(e, "write permission");
-    if (!store_probe(s->store, &atomic, e))
-        return false;
-    log_info("store %s: writable, publishing is %s", store_url(s->store), atomic ? "atomic" : "best effort");
-    return true;
-}
-
-/* The marker goes last: with it, what could not be removed is found by a later run. */
-static bool folder_remove(struct smoke *s, struct error *e)
-{
-    struct job *j = s->job;
-    if (!s->has_marker)
-        return true;
-    if (stop_requested()) {
-        store_allow_after_stop(s->store, SECONDS_AFTER_STOP);
-        store_allow_after_stop(j->store, SECONDS_AFTER_STOP);
-    }
-    bool ok = store_clear(s->store, e) && store_delete(j->store, marker_key(s), e);
-    s->has_marker = !ok;
-    return ok;
-}
-
 /* A folder store does not ask, and there is nothing to save. */
 static bool goes_on(struct error *e)
 {
@@ -146,9 +85,9 @@ static bool prepare(struct smoke *s, struct error *e)
     if (!job_accept_dataset(j, e) || !job_check_memory(j, e))
         return false;
     say_step(s, "the dataset is sound");
-    if ((!j->store && !job_open_store(j, e)) || !folder_open(s, e))
+    if ((!j->store && !job_open_store(j, e)) || !smoke_folder_open(j, &s->folder, e))
         return false;
-    j->work_dir = fs_join(j->arena, j->config->workspace, arena_printf(j->arena, ".retrain/smoke-%s", s->id));
+    j->work_dir = fs_join(j->arena, j->config->workspace, arena_printf(j->arena, ".retrain/smoke-%s", s->folder.id));
     j->checkpoint_path = fs_join(j->arena, j->work_dir, "checkpoint.bin");
     return job_prepare(j, false, e);
 }
@@ -175,7 +114,7 @@ static bool publish(struct smoke *s, const struct trained *t, struct error *e)
     bool ok = model_collect(j, t, s->manifest, artifacts, &n, e);
     if (ok)
         say_step(s, "the model is exported");
-    ok = ok && publish_version(s->store, j->version.name, artifacts, n, &s->manifest, &already, clock_now(), e);
+    ok = ok && publish_version(s->folder.store, j->version.name, artifacts, n, &s->manifest, &already, clock_now(), e);
     if (ok)
         say_step(s, "published to the throw-away folder");
     return ok;
@@ -188,17 +127,17 @@ static bool fetch(struct smoke *s, const char **model, struct error *e)
     struct json *latest = NULL;
     enum store_found found;
     const char *folder = fs_join(j->arena, j->work_dir, "fetched");
-    bool ok = publish_latest(s->store, &found, &latest, e) && fs_mkdirs(folder, e);
+    bool ok = publish_latest(s->folder.store, &found, &latest, e) && fs_mkdirs(folder, e);
     if (ok && (found == STORE_ABSENT || strcmp(json_string(json_get(latest, "version"), ""), j->version.name)))
-        ok = fail(e, ERR_STORE, "%s: latest.json does not name what was just published: is this store consistent?", s->url);
+        ok = fail(e, ERR_STORE, "%s: latest.json does not name what was just published: is this store consistent?", store_url(s->folder.store));
     const struct json *all = json_get(latest, "artifacts");
     for (size_t i = 0; ok && i < json_len(all); i++) {
         const struct json *a = json_at(all, i);
         uint8_t sum[SHA256_BYTES];
         const char *path = fs_join(j->arena, folder, fs_base(json_string(json_get(a, "name"), "-")));
         ok = (hex_decode(str_of(json_string(json_get(a, "sha256"), "")), sum, sizeof sum) ||
-              fail(e, ERR_STORE, "%s: latest.json has no sound checksum of %s", s->url, fs_base(path))) &&
-             store_get_file(s->store, json_string(json_get(a, "key"), "-"), path, sum, e);
+              fail(e, ERR_STORE, "%s: latest.json has no sound checksum of %s", store_url(s->folder.store), fs_base(path))) &&
+             store_get_file(s->folder.store, json_string(json_get(a, "key"), "-"), path, sum, e);
         if (i == 0)
             *model = path;
     }
@@ -258,7 +197,7 @@ bool smoke_run(struct job *j, struct error *e)
     struct error left = {0}, untidy = {0};
 
     bool ok = go_through(&s, &t, e);
-    if (!folder_remove(&s, &left)) {
+    if (!smoke_folder_remove(&s.folder, &left)) {
         if (ok)
             *e = left;
         else
@@ -266,10 +205,10 @@ bool smoke_run(struct job *j, struct error *e)
         ok = false;
     }
     conclude(&s, ok, &t, e);
-    if (j->work_dir && s.id && !fs_remove_tree(j->work_dir, &untidy))
+    if (j->work_dir && s.folder.id && !fs_remove_tree(j->work_dir, &untidy))
         log_debug("%s", untidy.message);
     json_free(s.manifest);
-    store_close(s.store);
+    smoke_folder_close(&s.folder);
     stage_free(&t);
     return ok;
 }

@@ -3,6 +3,8 @@
 was there stays as it is, nothing is left on success, failure or a signal, what SIGKILL leaves goes with a later smoke run,
 and what is wrong is said: the dataset, the permission, the disk."""
 import concurrent.futures
+import datetime
+import email.utils
 import hashlib
 import json
 import os
@@ -11,6 +13,7 @@ import signal
 import tempfile
 import time
 
+import fault_proxy
 import leaks
 import radosgw
 import s3client
@@ -21,6 +24,7 @@ from workspace import ROOT, make_workspace, start
 OPTIONS = ["--image-size", "64", "--batch-size", "8"]
 SMOKE = ["run", "--smoke", "true", *OPTIONS, "--output-json", "out.json"]
 TRAIN = ["run", "--epochs", "2", *OPTIONS, "--output-json", "out.json"]
+NEVER = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 class Folder:
@@ -32,6 +36,12 @@ class Folder:
 
     def env(self):
         return {"RETRAIN_STORE": "file://" + self.folder}
+
+    def make_older(self, seconds):
+        """What killed smoke runs have left."""
+        folder, then = os.path.join(self.folder, "smoke"), time.time() - seconds
+        for name in os.listdir(folder):
+            os.utime(os.path.join(folder, name), (then, then))
 
     def content(self):
         """key -> digest; what is hidden counts too, and so do empty folders."""
@@ -48,12 +58,23 @@ class Folder:
 class Bucket:
     def __init__(self, server, admin):
         self.server, self.admin, self.name = server, admin, server.name
-        self.endpoint = server.endpoint
+        self.endpoint, self.proxy = server.endpoint, None
 
     def env(self):
         return {"AWS_ACCESS_KEY_ID": self.server.access_key, "AWS_SECRET_ACCESS_KEY": self.server.secret_key,
                 "AWS_EC2_METADATA_DISABLED": "true", "RETRAIN_ENDPOINT_URL": self.endpoint,
                 "RETRAIN_STORE": "s3://models/team/detector"}
+
+    def make_older(self, seconds):
+        """By a proxy that says so: a server's clock cannot be set."""
+        def older(x):
+            reply = x.forward()
+            then = email.utils.parsedate_to_datetime(fault_proxy.lookup(reply.headers, "Last-Modified", NEVER))
+            reply.set("Last-Modified", email.utils.format_datetime(then - datetime.timedelta(seconds=seconds), usegmt=True))
+            x.send(reply)
+        self.proxy = self.proxy or fault_proxy.Proxy(self.server.port)
+        self.proxy.on(r"^HEAD .*/smoke/\w+\.began", older, n=None)
+        self.endpoint = self.proxy.endpoint
 
     def content(self):
         found = {}
@@ -163,8 +184,76 @@ def check_failures(store):
     leaks.remove(work)
 
 
+def kill_at(store, work, line):
+    p = start(work, *SMOKE, **store.env())
+    for text in p.stdout:
+        leaks.saw(text)
+        if line in text:
+            break
+    os.killpg(p.pid, signal.SIGKILL)
+    leaks.saw(p.communicate(timeout=60)[0])
+
+
+def check_kills(store):
+    """Last: from here on the store says that its leftovers are old."""
+    work = make_workspace(16, 4)
+    before = store.content()
+    for line in ("the dataset is sound", "publishing is", "epoch 1/1", "model is exported", "published to the", "fetched back"):
+        kill_at(store, work, line)
+    left = of_smoke(store)
+    n = sum(name.endswith(".began") for name in left)
+    tap.ok(n >= 4 and any("/versions/" in name for name in left), "%s: %d of 6 killed smoke runs leave something" % (store.name, n), left)
+    r = run(store, work, *SMOKE)
+    tap.equal((r.returncode, of_smoke(store)), (0, left), store.name + ": young leftovers may be of a run that goes on: they stay") \
+        or tap.diag(r.stderr)
+    store.make_older(7200)
+    r = run(store, work, *SMOKE)
+    tap.ok(r.returncode == 0 and "removed what %d killed smoke runs had left" % n in r.stderr, store.name + ": old ones are removed", r.stderr)
+    tap.equal(store.content(), before, store.name + ": and the store is what it was")
+    leaks.remove(work)
+
+
+def policy(actions_below):
+    """Rules for the user `reader`: [(actions, what below the prefix)]; all may be listed."""
+    return lambda principal: json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": [principal]}, "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::models"},
+        *({"Effect": "Allow", "Principal": {"AWS": [principal]}, "Action": actions,
+           "Resource": "arn:aws:s3:::models/team/detector/" + below} for actions, below in actions_below)]}).encode()
+
+
+def check_permissions(store):
+    """A pull request's role: what it lacks is named; to write below smoke/ is enough."""
+    key, secret = "READERKEY00000000001", "readersecret000000000000000000000000000001"
+    store.server.add_user("reader", key, secret)
+    keys = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+    work = make_workspace(16, 4)
+    before = store.content()
+    write = ["s3:PutObject", "s3:DeleteObject"]
+    for name, rules, lacks in (("may only read", [(["s3:GetObject"], "*")], "s3:PutObject"),
+                               ("may not delete", [(["s3:GetObject"], "*"), (["s3:PutObject"], "smoke/*")], "s3:DeleteObject"),
+                               ("may write below smoke/ only", [(["s3:GetObject"], "*"), (write, "smoke/*")], None)):
+        store.admin.ok("PUT", "/models", {"policy": ""}, policy(rules)(store.server.principal("reader", key)))
+        r = run(store, work, *SMOKE, **keys)
+        errors = [line for line in r.stderr.splitlines() if "error:" in line]
+        if lacks:
+            tap.ok((r.returncode, outputs(work)["status"], len(errors)) == (4, "failed", 1) and lacks in errors[0],
+                   "%s: a role that %s: the one error names %s" % (store.name, name, lacks), r.stderr)
+        else:
+            tap.equal((r.returncode, outputs(work)["status"]), (0, "planned"), "%s: a role that %s passes" % (store.name, name)) or tap.diag(r.stderr)
+    # What it could not delete is its own: nobody else may, not even read it.
+    store.admin.ok("PUT", "/models", {"policy": ""}, policy([(write + ["s3:GetObject"], "*")])(store.server.principal("reader", key)))
+    reader = s3client.S3(store.server.endpoint, key, secret)
+    for left in store.admin.keys("models", "team/detector/smoke"):
+        reader.ok("DELETE", "/models/" + left)
+    tap.equal(store.content(), before, store.name + ": and nothing else is left")
+    leaks.remove(work)
+
+
 def check_all(store):
-    for check in (check_passes, check_beside_others, check_stops, check_failures):
+    checks = [check_passes, check_beside_others, check_stops, check_failures, check_kills]
+    if isinstance(store, Bucket):
+        checks.insert(-1, check_permissions)
+    for check in checks:
         check(store)
 
 
