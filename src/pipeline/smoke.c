@@ -120,58 +120,67 @@ static bool publish(struct smoke *s, const struct trained *t, struct error *e)
     return ok;
 }
 
-/* Every artifact that latest.json names, compared with its checksum. *model: the first, which is the model. */
-static bool fetch(struct smoke *s, const char **model, struct error *e)
+static bool fetch_one(struct smoke *s, const struct json *artifact, const char *folder, struct error *e)
+{
+    struct job *j = s->job;
+    const char *name = fs_base(json_string(json_get(artifact, "name"), "-"));
+    uint8_t sum[SHA256_BYTES];
+    if (!hex_decode(str_of(json_string(json_get(artifact, "sha256"), "")), sum, sizeof sum))
+        return fail(e, ERR_STORE, "latest.json has no sound checksum of %s", name);
+    return store_get_file(s->folder.store, json_string(json_get(artifact, "key"), "-"), fs_join(j->arena, folder, name), sum, e);
+}
+
+/* Every artifact that latest.json names, compared with its checksum, into `folder`. */
+static bool fetch(struct smoke *s, const char *folder, struct error *e)
 {
     struct job *j = s->job;
     struct json *latest = NULL;
     enum store_found found;
-    const char *folder = fs_join(j->arena, j->work_dir, "fetched");
-    bool ok = publish_latest(s->folder.store, &found, &latest, e) && fs_mkdirs(folder, e);
+    bool ok = fs_mkdirs(folder, e) && publish_latest(s->folder.store, &found, &latest, e);
     if (ok && (found == STORE_ABSENT || strcmp(json_string(json_get(latest, "version"), ""), j->version.name)))
-        ok = fail(e, ERR_STORE, "%s: latest.json does not name what was just published: is this store consistent?", store_url(s->folder.store));
+        ok = fail(e, ERR_STORE, "%s: latest.json does not name what was just published: is this store consistent?",
+                  store_url(s->folder.store));
     const struct json *all = json_get(latest, "artifacts");
-    for (size_t i = 0; ok && i < json_len(all); i++) {
-        const struct json *a = json_at(all, i);
-        uint8_t sum[SHA256_BYTES];
-        const char *path = fs_join(j->arena, folder, fs_base(json_string(json_get(a, "name"), "-")));
-        ok = (hex_decode(str_of(json_string(json_get(a, "sha256"), "")), sum, sizeof sum) ||
-              fail(e, ERR_STORE, "%s: latest.json has no sound checksum of %s", store_url(s->folder.store), fs_base(path))) &&
-             store_get_file(s->folder.store, json_string(json_get(a, "key"), "-"), path, sum, e);
-        if (i == 0)
-            *model = path;
-    }
+    for (size_t i = 0; ok && i < json_len(all); i++)
+        ok = fetch_one(s, json_at(all, i), folder, e);
     json_free(latest);
     if (ok)
         say_step(s, "fetched back, checksums verified");
     return ok || fail_in(e, "smoke");
 }
 
-/* The file that came back must see what the model in memory sees. */
+/* The files that came back must see what the model in memory sees. */
 static bool try_model(struct smoke *s, const struct trained *t, const char *path, struct error *e)
 {
     struct job *j = s->job;
     struct loaded m = {0};
     int i = 0, n_boxes = 0;
-    bool is_same = false;
+    bool is_same = false, is_folded = !strcmp(fs_ext(path), ".onnx");
     while (j->dataset.samples[i].part != PART_VAL)
         i++;
-    bool ok = stage_load(j, path, 1, &m, e) && stage_agrees(j, t, &m, j->dataset.samples[i].path, &is_same, &n_boxes, e);
+    const struct sample *photo = &j->dataset.samples[i];
+    bool ok = stage_load(j, path, 1, &m, e) && stage_agrees(j, t, &m, is_folded, photo->path, &is_same, &n_boxes, e);
     stage_unload(&m);
     if (ok && !is_same)
-        ok = fail(e, ERR_INTERNAL, "smoke: the fetched %s does not give the boxes that the trained model gives on %s", fs_base(path),
-                  j->dataset.samples[i].name);
+        ok = fail(e, ERR_INTERNAL, "the fetched %s does not see on %s what the trained model sees", fs_base(path), photo->name);
     if (ok)
-        say_step(s, arena_printf(j->arena, "the fetched %s gives the same %d boxes on %s", fs_base(path), n_boxes,
-                                 j->dataset.samples[i].name));
+        say_step(s, arena_printf(j->arena, "the fetched %s runs: %d boxes on %s", fs_base(path), n_boxes, photo->name));
     return ok || fail_in(e, "smoke");
+}
+
+static bool try_models(struct smoke *s, const struct trained *t, const char *folder, struct error *e)
+{
+    const struct config *c = s->job->config;
+    return (!c->want_onnx || try_model(s, t, fs_join(s->job->arena, folder, "model.onnx"), e)) &&
+           (!c->want_safetensors || try_model(s, t, fs_join(s->job->arena, folder, "model.safetensors"), e));
 }
 
 static bool go_through(struct smoke *s, struct trained *t, struct error *e)
 {
-    const char *model = NULL;
-    return prepare(s, e) && goes_on(e) && train(s, t, e) && publish(s, t, e) && goes_on(e) && fetch(s, &model, e) &&
-           try_model(s, t, model, e) && goes_on(e);
+    if (!prepare(s, e) || !goes_on(e))
+        return false;
+    const char *fetched = fs_join(s->job->arena, s->job->work_dir, "fetched");
+    return train(s, t, e) && publish(s, t, e) && goes_on(e) && fetch(s, fetched, e) && try_models(s, t, fetched, e) && goes_on(e);
 }
 
 static void conclude(struct smoke *s, bool ok, const struct trained *t, const struct error *e)

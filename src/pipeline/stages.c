@@ -1,6 +1,7 @@
 /* Configuration into the engine's terms, and the engine's results into the pipeline's. */
 #include "pipeline/stages.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/fs.h"
@@ -15,6 +16,7 @@
 
 #define REPORT_PHOTOS 8
 #define MOST_CANDIDATES 30000
+#define FOLDING_ERROR 1e-4f /* of a score; float rounding over 64 layers stays below 1e-5 */
 
 static const struct predict_options FOR_REPORT = {.confidence = 0.25, .iou = 0.7, .max_detections = 300};
 
@@ -319,8 +321,8 @@ static bool same_boxes(const struct answer *a, const struct answer *b)
     return same;
 }
 
-bool stage_agrees(struct job *j, const struct trained *t, const struct loaded *m, const char *photo, bool *agrees, int *n,
-                  struct error *e)
+bool stage_agrees(struct job *j, const struct trained *t, const struct loaded *m, bool is_folded, const char *photo,
+                  bool *agrees, int *n, struct error *e)
 {
     const struct predict_options o = {.confidence = 0, .iou = 0.7, .max_detections = 100}; /* a young model is not sure of any */
     struct answer ours = {.all = ARENA_NEW(j->arena, struct detection, (size_t)o.max_detections)};
@@ -337,7 +339,10 @@ bool stage_agrees(struct job *j, const struct trained *t, const struct loaded *m
         return false;
     }
     *n = theirs.n;
-    *agrees = theirs.n > 0 && same_boxes(&ours, &theirs);
+    const struct param_set *a = &t->model->params, *b = &m->model->params;
+    bool same_weights = a->n_total == b->n_total && !memcmp(a->data, b->data, a->n_total * sizeof *a->data);
+    *agrees = ours.n > 0 && theirs.n > 0 && fabsf(ours.all[0].score - theirs.all[0].score) <= FOLDING_ERROR &&
+              (is_folded || (same_weights && same_boxes(&ours, &theirs)));
     return true;
 }
 

@@ -70,9 +70,10 @@ struct answer {
 /* Detections in n images, at most `batch`. An image that cannot be read is told in its answer. False: a stop signal. */
 MUST_CHECK bool stage_predict(const struct loaded *m, const char *const *paths, int n, const struct predict_options *o,
                               struct answer *out, struct error *e);
-/* Does the loaded model (opened for a batch of 1) give exactly the boxes that the trained one gives in memory? *n: how many. */
-MUST_CHECK bool stage_agrees(struct job *j, const struct trained *t, const struct loaded *m, const char *photo, bool *agrees,
-                             int *n, struct error *e);
+/* Is the loaded model (opened for a batch of 1) the trained one in memory: its weights to the bit, and the boxes it gives on a
+ * photo? is_folded (ONNX: no BatchNorm any more): its best score, up to rounding. *n: how many boxes it gave. */
+MUST_CHECK bool stage_agrees(struct job *j, const struct trained *t, const struct loaded *m, bool is_folded, const char *photo,
+                             bool *agrees, int *n, struct error *e);
 void stage_unload(struct loaded *m); /* safe on zero */
 
 #endif
