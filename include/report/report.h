@@ -27,6 +27,8 @@ struct report {
     const char *version, *store_url, *model_url;
     const struct json *manifest; /* NULL when there is none (failures): dataset, recipe, metrics, training, artifacts */
     const struct json *previous; /* manifest of what latest.json named before, or NULL: metrics are compared with it */
+    bool is_same_photos; /* the metrics of `previous` were measured on this run's held-back images */
+    const char *notes;   /* plain sentences on how the figures came about; NULL or "" = none */
     const struct epoch_row *epochs;
     int n_epochs;
     int best_epoch;       /* 1-based; 0 = none */
@@ -42,5 +44,7 @@ void report_markdown(const struct report *r, struct str_buf *out);
 MUST_CHECK bool report_html(const struct report *r, struct str_buf *out, struct error *e);
 /* "epoch,box_loss,cls_loss,dfl_loss,learning_rate,map50,map50_95,precision,recall,seconds,images_per_second\n..." */
 void report_csv(const struct epoch_row *rows, int n, struct str_buf *out);
+/* Reads what report_csv wrote, to its six digits. False = damaged. */
+MUST_CHECK bool report_csv_read(struct str text, struct arena *a, struct epoch_row **rows, int *n);
 
 #endif

@@ -17,6 +17,9 @@ struct artifact {
 
 enum version_state { VERSION_ABSENT, VERSION_PUBLISHED, VERSION_INCOMPLETE };
 
+/* The artifact of that name in a manifest; NULL = there is none. */
+const struct json *manifest_artifact(const struct json *manifest, const char *name);
+
 /* Is this version published? VERSION_INCOMPLETE: a manifest whose artifacts are missing or short; `missing` then says
  * which. On VERSION_PUBLISHED *manifest is the parsed manifest.json (owned by the caller). */
 MUST_CHECK bool publish_find(struct store *s, const char *version, enum version_state *state, struct json **manifest,

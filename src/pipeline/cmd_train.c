@@ -11,7 +11,7 @@ static bool write_model(struct job *j, struct trained *t, const char *dir, struc
     struct artifact artifacts[MAX_ARTIFACTS] = {0};
     size_t n = 0;
     struct str_buf text = STR_BUF(4u << 20);
-    if (!stage_evaluate(j, t, e) || !stage_export(j, t, dir, artifacts, &n, e))
+    if (!stage_evaluate(j, t, e) || !stage_export(j, t, dir, false, artifacts, &n, e))
         return false;
     struct json *manifest = manifest_build(j, t);
     json_write(manifest, true, &text);

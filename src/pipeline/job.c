@@ -29,7 +29,12 @@ bool job_connect_to(struct job *j, const char *url, bool is_hasty, struct store 
         .getenv = j->host->getenv,
         .is_hasty = is_hasty,
     };
-    return store_open(&o, out, e);
+    if (!store_open(&o, out, e))
+        return false;
+    const struct host *h = j->host;
+    store_sign(*out, arena_printf(j->arena, "%s%s%s%s%.12s", h->name, *h->run_url ? " " : "", h->run_url,
+                                  *h->commit ? " commit " : "", h->commit));
+    return true;
 }
 
 bool job_connect(struct job *j, bool is_hasty, struct error *e)
@@ -253,9 +258,11 @@ void job_free(struct job *j)
 {
     json_free(j->latest);
     json_free(j->published);
+    json_free(j->refused);
+    json_free(j->weights.manifest);
     store_close(j->store);
     pool_close(j->pool);
-    j->latest = j->published = NULL;
+    j->latest = j->published = j->refused = j->weights.manifest = NULL;
     j->store = NULL;
     j->pool = NULL;
 }

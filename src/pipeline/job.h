@@ -10,6 +10,7 @@
 #include "export/transfer.h"
 #include "host/host.h"
 #include "pipeline/config.h"
+#include "pipeline/leakage.h"
 #include "pipeline/outputs.h"
 #include "pipeline/version.h"
 #include "store/publish.h"
@@ -21,6 +22,9 @@ struct initial_weights {
     const char *key;    /* of the file in the store; NULL when it is not there */
     const char *parent; /* version whose weights they are; NULL when unknown or none */
     struct transfer transfer; /* what training took of them; zero before */
+    struct json *manifest;    /* of that version, or NULL; owned */
+    struct str split;         /* its split.sha256; empty when there is none */
+    struct leakage leakage;   /* after weights_fetch */
 };
 
 struct job {
@@ -44,6 +48,11 @@ struct job {
     size_t cache_bytes;          /* after job_check_memory: what decoded images may take */
     bool keeps_checkpoints;      /* in the store, so that a later job on another machine goes on */
     int n_jobs;                  /* this run included, how many have worked on this version */
+
+    struct json *refused; /* refused.c: manifest of a model of this version that an earlier run's gate refused, or NULL; owned */
+    bool is_refused_kept; /* what this run's gate refused lies in the store */
+    bool is_compared;     /* `latest` has figures of today's held-back images */
+    const char *notes;    /* on the figures, for the report; NULL = none */
 
     struct report_photo *photos; /* for the report, found once; NULL until then */
     int n_photos;

@@ -32,27 +32,40 @@ static struct json *scores_object(const struct metrics *m)
     return out;
 }
 
+static struct json *per_class(const struct metrics *m, const char *const *names, int n_classes)
+{
+    struct json *classes = json_new_array();
+    for (int i = 0; i < m->n_classes && m->per_class; i++) {
+        const struct class_metrics *c = &m->per_class[i];
+        struct json *row = json_new_object();
+        json_set(row, "name", json_new_string(i < n_classes ? names[i] : "?"));
+        json_set(row, "map50", json_new_number(c->map50));
+        json_set(row, "map50_95", json_new_number(c->map50_95));
+        json_set(row, "boxes", json_new_int(c->n_boxes));
+        json_append(classes, row);
+    }
+    return classes;
+}
+
 /* By the strict rule, on rectangular input; beside it by the other rules, and on square input. */
 static struct json *metrics_object(const struct job *j, const struct trained *t)
 {
     const struct metrics *m = &t->best;
-    struct json *out = scores_object(m), *classes = json_new_array();
+    struct json *out = scores_object(m);
     json_set(out, "confidence", json_new_number(m->confidence));
     json_set(out, "rule", json_new_string("strict"));
     json_set(out, "input", json_new_string("rectangular"));
     json_set(out, "classic", scores_object(&t->best_classic));
     json_set(out, "coco", scores_object(&t->best_coco));
     json_set(out, "square", scores_object(&t->best_square));
-    for (int i = 0; i < m->n_classes && m->per_class; i++) {
-        const struct class_metrics *c = &m->per_class[i];
-        struct json *row = json_new_object();
-        json_set(row, "name", json_new_string(i < j->dataset.n_classes ? j->dataset.classes[i] : "?"));
-        json_set(row, "map50", json_new_number(c->map50));
-        json_set(row, "map50_95", json_new_number(c->map50_95));
-        json_set(row, "boxes", json_new_int(c->n_boxes));
-        json_append(classes, row);
-    }
-    json_set(out, "per_class", classes);
+    json_set(out, "per_class", per_class(m, (const char *const *)j->dataset.classes, j->dataset.n_classes));
+    return out;
+}
+
+struct json *manifest_metrics(const struct metrics *m, const char *const *names, int n_classes)
+{
+    struct json *out = scores_object(m);
+    json_set(out, "per_class", per_class(m, names, n_classes));
     return out;
 }
 
@@ -112,5 +125,7 @@ struct json *manifest_build(const struct job *j, const struct trained *t)
     }
     json_set(out, "source", source_object(j->host));
     json_set(out, "parent", json_new_string(j->weights.parent));
+    if (j->weights.leakage.status != LEAKAGE_NOT_ASKED)
+        json_set(out, "leakage", leakage_json(&j->weights.leakage));
     return out;
 }

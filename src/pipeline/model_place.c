@@ -18,19 +18,19 @@ static bool is_in_place(const char *path, const uint8_t wanted[SHA256_BYTES])
 }
 
 /* Kept in .retrain/models, so that a second call fetches nothing; the next finished run clears it away. */
-static bool fetch(struct job *j, const struct json *manifest, const char **path, struct error *e)
+bool model_fetch(struct job *j, const struct json *manifest, const char **path, struct error *e)
 {
     const char *version = json_string(json_get(manifest, "version"), "");
-    const struct json *files = json_get(manifest, "artifacts"), *file = NULL;
+    const struct json *file = manifest_artifact(manifest, MODEL_FILE);
     uint8_t sum[SHA256_BYTES];
-    for (size_t i = 0; i < json_len(files); i++)
-        if (!strcmp(json_string(json_get(json_at(files, i), "name"), ""), MODEL_FILE))
-            file = json_at(files, i);
     if (!file)
-        return fail(e, ERR_CONFIG, "version %.40s was published without " MODEL_FILE ": see the option formats", version);
+        file = manifest_artifact(manifest, "model.onnx");
+    if (!file)
+        return fail(e, ERR_CONFIG, "version %.40s was published without " MODEL_FILE " and model.onnx", version);
     if (!version_is_name(version) || !hex_decode(str_of(json_string(json_get(file, "sha256"), "")), sum, sizeof sum))
         return fail(e, ERR_STORE, "the manifest of version %.40s has no usable name or checksum", version);
-    *path = arena_printf(j->arena, "%s/.retrain/models/%s.safetensors", j->config->workspace, version);
+    const char *ending = fs_ext(json_string(json_get(file, "name"), ""));
+    *path = arena_printf(j->arena, "%s/.retrain/models/%s%s", j->config->workspace, version, ending);
     log_info("model: version %s of %s", version, store_url(j->store));
     return is_in_place(*path, sum) || (fs_mkdirs(fs_dir(j->arena, *path), e) &&
                                        store_get_file(j->store, json_string(json_get(file, "key"), ""), *path, sum, e));
@@ -53,7 +53,7 @@ bool model_place(struct job *j, const char *what, const char **path, struct erro
     if (!job_open_store(j, e))
         return false;
     if (!strcmp(what, "latest"))
-        return j->latest ? fetch(j, j->latest, path, e)
+        return j->latest ? model_fetch(j, j->latest, path, e)
                          : fail(e, ERR_STORE, "latest: nothing is published in %s yet", store_url(j->store));
     enum version_state state;
     char missing[256] = "";
@@ -62,5 +62,5 @@ bool model_place(struct job *j, const char *what, const char **path, struct erro
     if (state != VERSION_PUBLISHED)
         return fail(e, ERR_STORE, "version %s is not published in %s; `retrain list` shows what is", what,
                     store_url(j->store));
-    return fetch(j, j->published, path, e);
+    return model_fetch(j, j->published, path, e);
 }

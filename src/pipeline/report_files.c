@@ -49,6 +49,8 @@ void report_write(struct job *j, const struct trained *t, const struct json *man
         .model_url = j->outputs.model_url ? j->outputs.model_url : "",
         .manifest = manifest,
         .previous = j->latest,
+        .is_same_photos = j->is_compared,
+        .notes = j->notes,
         .n_dataset_warnings = j->dataset.n_warnings,
     };
     struct error e = {0};

@@ -10,7 +10,9 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "pipeline/gate.h"
 #include "pipeline/publish_model.h"
+#include "pipeline/refused.h"
 
 static bool skip(struct job *j, const char *why, struct error *e)
 {
@@ -77,21 +79,20 @@ static bool train(struct job *j, struct trained *t, struct error *e)
 
 static bool finish(struct job *j, struct trained *t, struct error *e)
 {
-    if (!stage_evaluate(j, t, e))
+    if (!j->refused && !stage_evaluate(j, t, e))
         return false;
     log_info("measured on %d held-back images: mAP50 %.4f, mAP50-95 %.4f (epoch %d of %d)", j->dataset.n_val,
              t->best.map50, t->best.map50_95, t->best_epoch, t->n_rows);
     j->outputs.map50 = arena_printf(j->arena, "%.4f", t->best.map50);
     j->outputs.map50_95 = arena_printf(j->arena, "%.4f", t->best.map50_95);
 
-    if (!gate_check(j, t, e)) {
-        struct json *manifest = manifest_build(j, t);
-        job_conclude(j, "rejected", arena_strdup(j->arena, e->message));
-        report_write(j, t, manifest);
-        json_free(manifest);
-        return false;
-    }
-    return publish_model(j, t, e);
+    struct json *manifest = j->refused ? refused_manifest(j) : manifest_build(j, t);
+    if (gate_model(j, t, manifest, e))
+        return publish_model(j, t, manifest, e);
+    if (e->code != ERR_STOPPED)
+        refused_keep(j, t, manifest, e);
+    json_free(manifest);
+    return false;
 }
 
 bool cmd_run(struct job *j, struct error *e)
@@ -116,14 +117,14 @@ bool cmd_run(struct job *j, struct error *e)
         return false;
 
     struct trained t = {0};
-    bool ok = train(j, &t, e);
+    bool ok = refused_find(j, &t, e) && (j->refused || train(j, &t, e));
     if (ok)
         ok = t.is_unfinished ? pause_training(j, &t, e) : finish(j, &t, e);
     if (!ok && e->code != ERR_GATE) {
         job_conclude(j, e->code == ERR_STOPPED ? "checkpointed" : "failed", arena_strdup(j->arena, e->message));
         report_write(j, &t, NULL);
     }
-    bool is_over = (ok && !t.is_unfinished) || (!ok && e->code == ERR_GATE);
+    bool is_over = (ok && !t.is_unfinished) || (!ok && j->is_refused_kept);
     stage_free(&t);
 
     /* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on. */

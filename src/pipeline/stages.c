@@ -135,8 +135,8 @@ bool stage_evaluate(struct job *j, struct trained *t, struct error *e)
     return true;
 }
 
-bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts, size_t *n,
-                  struct error *e)
+bool stage_export(struct job *j, const struct trained *t, const char *dir, bool with_weights, struct artifact *artifacts,
+                  size_t *n, struct error *e)
 {
     const struct model *m = t->model;
     if (j->config->want_onnx) {
@@ -152,7 +152,7 @@ bool stage_export(struct job *j, const struct trained *t, const char *dir, struc
         artifacts[(*n)++] =
             (struct artifact){.name = "model.onnx", .path = path, .content_type = "application/octet-stream"};
     }
-    if (j->config->want_safetensors) {
+    if (j->config->want_safetensors || with_weights) {
         const char *path = fs_join(j->arena, dir, "model.safetensors");
         struct model_file_info info = {j->version.name, j->manifest.checksum};
         if (!model_save(path, m, m->params.data, &info, e))
@@ -271,37 +271,6 @@ bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, 
     predictor_open(out->predictor, out->model, k, j->pool, batch ? batch : evaluate_batch(out->image_size));
     predictor_use_weights(out->predictor, out->model->params.data);
     return true;
-}
-
-static enum dataset_part part_of(const char *name)
-{
-    return !strcmp(name, "train") ? PART_TRAIN : !strcmp(name, "test") ? PART_TEST : PART_VAL;
-}
-
-bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP_RULES], struct error *e)
-{
-    const struct dataset *d = &j->dataset;
-    bool same = d->n_classes == m->n_classes;
-    for (int i = 0; same && i < d->n_classes; i++)
-        same = !strcmp(d->classes[i], m->class_names[i]);
-    if (!same)
-        return fail(e, ERR_DATA, "the model's classes are not the dataset's (%d and %d): it cannot be measured on it",
-                    m->n_classes, d->n_classes);
-    struct cache images;
-    enum cache_kind kind = j->config->square ? CACHE_SQUARE : CACHE_RECT;
-    if (!cache_open(&images, d, part_of(j->config->part), kind, m->image_size, (size_t)512 << 20, j->pool, e))
-        return false;
-    struct nms_options o = EVALUATE_NMS;
-    o.min_score = (float)j->config->confidence;
-    o.max_iou = (float)j->config->iou;
-    o.max_detections = j->config->max_detections;
-    m->predictor->is_cancelled = stop_requested;
-    bool ok = evaluate(m->predictor, m->model->params.data, &images, &o, j->arena, out);
-    int n = images.n;
-    cache_close(&images);
-    if (ok && n == 0)
-        return fail(e, ERR_DATA, "dataset %s: there is no image in the part %s", j->config->dataset, j->config->part);
-    return ok || fail(e, ERR_STOPPED, "stopped while measuring");
 }
 
 bool stage_predict(const struct loaded *m, const char *const *paths, int n, const struct predict_options *o,

@@ -32,9 +32,10 @@ struct train_options stage_options(const struct job *j); /* without `saved` */
 MUST_CHECK bool stage_train(struct job *j, struct trained *out, struct error *e);
 /* Measures the model on the held-back images and leaves the figures in t->best. */
 MUST_CHECK bool stage_evaluate(struct job *j, struct trained *t, struct error *e);
-/* Writes model.onnx and model.safetensors, as configured, into `dir`; appends them to artifacts[*n]. */
-MUST_CHECK bool stage_export(struct job *j, const struct trained *t, const char *dir, struct artifact *artifacts,
-                             size_t *n, struct error *e);
+/* Writes model.onnx and model.safetensors, as configured (the latter also with_weights), into `dir`; appends them to
+ * artifacts[*n]. */
+MUST_CHECK bool stage_export(struct job *j, const struct trained *t, const char *dir, bool with_weights,
+                             struct artifact *artifacts, size_t *n, struct error *e);
 /* A few held-back photos with what the model says, for the report. */
 MUST_CHECK bool stage_photos(struct job *j, const struct trained *t, struct report_photo **out, int *n,
                              struct error *e);
@@ -50,12 +51,14 @@ struct loaded {
     int n_classes, image_size;
     struct predictor *predictor;
 };
-/* model_place.c: the file that `what` means: itself, model.safetensors of a folder, or of `latest` or a version in the
+/* model_place.c: model.safetensors, else model.onnx, of a version that this manifest describes, fetched and verified. */
+MUST_CHECK bool model_fetch(struct job *j, const struct json *manifest, const char **path, struct error *e);
+/* The file that `what` means: itself, model.safetensors of a folder, or of `latest` or a version in the
  * store, fetched and verified. */
 MUST_CHECK bool model_place(struct job *j, const char *what, const char **path, struct error *e);
 /* Plans for `batch` images at a time; 0 = as many as validation takes. */
 MUST_CHECK bool stage_load(struct job *j, const char *path, int batch, struct loaded *out, struct error *e);
-/* On the held-back images, with --confidence, --iou, --max-detections and --square. */
+/* measure.c: on the part --part, with --confidence, --iou, --max-detections and --square. */
 MUST_CHECK bool stage_measure(struct job *j, const struct loaded *m, struct metrics out[MAP_RULES], struct error *e);
 
 struct predict_options {
@@ -74,6 +77,10 @@ MUST_CHECK bool stage_predict(const struct loaded *m, const char *const *paths, 
  * photo? is_folded (ONNX: no BatchNorm any more): its best score, up to rounding. *n: how many boxes it gave. */
 MUST_CHECK bool stage_agrees(struct job *j, const struct trained *t, const struct loaded *m, bool is_folded, const char *photo,
                              bool *agrees, int *n, struct error *e);
+/* The model as what is published is measured (strict rule, rectangular input, its own image size), on the held-back images.
+ * Its classes may be others than the dataset's: they are matched by name; out->per_class is in the model's order, and
+ * classes that the dataset does not have got no boxes. */
+MUST_CHECK bool stage_measure_held_back(struct job *j, const struct loaded *m, struct metrics *out, struct error *e);
 void stage_unload(struct loaded *m); /* safe on zero */
 
 #endif

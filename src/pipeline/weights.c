@@ -4,31 +4,24 @@
 
 #include "core/fs.h"
 #include "core/hash.h"
+#include "core/log.h"
 #include "pipeline/job.h"
-
-static const struct json *artifact_named(const struct json *manifest, const char *name)
-{
-    const struct json *all = json_get(manifest, "artifacts");
-    for (size_t i = 0; i < json_len(all); i++) {
-        if (!strcmp(json_string(json_get(json_at(all, i), "name"), ""), name))
-            return json_at(all, i);
-    }
-    return NULL;
-}
 
 /* Takes checksum and key of the weights from a published version's manifest. */
 static bool from_manifest(struct job *j, const struct json *manifest, struct error *e)
 {
     const char *version = json_string(json_get(manifest, "version"), "");
-    const struct json *file = artifact_named(manifest, "model.safetensors");
+    const struct json *file = manifest_artifact(manifest, "model.safetensors");
     if (!file)
-        file = artifact_named(manifest, "model.onnx");
+        file = manifest_artifact(manifest, "model.onnx");
     const char *sum = json_string(json_get(file, "sha256"), "");
     if (strlen(sum) != 64)
         return fail(e, ERR_CONFIG, "initial-weights: version %.40s has neither model.safetensors nor model.onnx to start from", version);
     memcpy(j->weights.sha256, sum, 65);
     j->weights.key = arena_strdup(j->arena, json_string(json_get(file, "key"), ""));
     j->weights.parent = arena_strdup(j->arena, version);
+    json_free(j->weights.manifest);
+    j->weights.manifest = json_copy(manifest);
     return true;
 }
 
@@ -125,10 +118,25 @@ bool weights_resolve(struct job *j, struct error *e)
     return true;
 }
 
+/* Said before the hours of training. */
+static void check_leakage(struct job *j)
+{
+    struct leakage *x = &j->weights.leakage;
+    leakage_check(j, j->weights.manifest, &j->weights.split, x);
+    const char *text = leakage_text(x, "the initial weights", j->arena);
+    if (x->status == LEAKAGE_FOUND)
+        log_warning("%s", text);
+    else if (*text)
+        log_info("%s", text);
+}
+
 bool weights_fetch(struct job *j, struct error *e)
 {
     uint8_t sum[SHA256_BYTES];
-    if (j->weights.path || !j->weights.key)
+    if (!j->weights.path && !j->weights.key)
+        return true;
+    check_leakage(j);
+    if (j->weights.path)
         return true;
     if (!hex_decode(str_of(j->weights.sha256), sum, sizeof sum))
         return fail(e, ERR_STORE, "initial-weights: the manifest's checksum is not hexadecimal");

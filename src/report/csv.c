@@ -10,6 +10,49 @@ static void add_number(struct str_buf *out, double x, bool is_known, const char 
     str_buf_adds(out, end);
 }
 
+#define COLUMNS 11
+
+static bool read_row(struct str line, struct epoch_row *r)
+{
+    double x[COLUMNS] = {0};
+    struct str field;
+    int n = 0;
+    for (; n < COLUMNS && str_cut(&line, ',', &field); n++)
+        if (field.n && !str_to_double(field, &x[n]))
+            return false;
+        else if (n == 5)
+            r->has_metrics = field.n > 0;
+    r->epoch = (int)x[0];
+    r->box_loss = (float)x[1];
+    r->cls_loss = (float)x[2];
+    r->dfl_loss = (float)x[3];
+    r->learning_rate = (float)x[4];
+    r->map50 = (float)x[5];
+    r->map50_95 = (float)x[6];
+    r->precision = (float)x[7];
+    r->recall = (float)x[8];
+    r->seconds = x[9];
+    r->images_per_second = (float)x[10];
+    return n == COLUMNS && !line.n && x[0] >= 1 && x[0] < 1e9;
+}
+
+bool report_csv_read(struct str text, struct arena *a, struct epoch_row **rows, int *n)
+{
+    struct str line;
+    size_t most = 1;
+    for (size_t i = 0; i < text.n; i++)
+        most += text.p[i] == '\n';
+    *rows = ARENA_NEW(a, struct epoch_row, most);
+    *n = 0;
+    str_cut(&text, '\n', &line); /* the heading */
+    while (str_cut(&text, '\n', &line)) {
+        if (!read_row(str_trim(line), &(*rows)[*n]))
+            return false;
+        (*n)++;
+    }
+    return true;
+}
+
 void report_csv(const struct epoch_row *rows, int n, struct str_buf *out)
 {
     str_buf_adds(out, "epoch,box_loss,cls_loss,dfl_loss,learning_rate,map50,map50_95,precision,recall,seconds,"

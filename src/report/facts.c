@@ -29,7 +29,7 @@ bool facts_other_dataset(const struct report *r)
 {
     const char *a = fact_string(json_get(r->manifest, "dataset"), "checksum");
     const char *b = fact_string(json_get(facts_previous(r), "dataset"), "checksum");
-    return a[0] && b[0] && strcmp(a, b) != 0;
+    return !r->is_same_photos && a[0] && b[0] && strcmp(a, b) != 0;
 }
 
 bool facts_measured(const struct report *r, struct str_buf *out)

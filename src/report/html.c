@@ -95,6 +95,11 @@ static void add_tiles(const struct report *r, struct str_buf *out)
     if (facts_other_dataset(r))
         str_buf_adds(out, "<p class=\"note\" style=\"margin-top:10px\">The previous model was measured on another "
                           "state of the dataset, so the change mixes both.</p>\n");
+    if (r->notes && r->notes[0]) {
+        str_buf_adds(out, "<p class=\"note\" style=\"margin-top:10px\">");
+        add_text(out, r->notes);
+        str_buf_adds(out, "</p>\n");
+    }
 }
 
 static void add_fact(struct str_buf *out, const char *label, const char *text, bool is_code)

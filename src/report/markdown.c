@@ -110,6 +110,10 @@ static void add_metrics(const struct report *r, struct str_buf *out)
         str_buf_adds(out, "\n\n");
     if (facts_other_dataset(r))
         str_buf_adds(out, "The previous model was measured on another state of the dataset.\n\n");
+    if (r->notes && r->notes[0]) {
+        escape_markdown(out, r->notes, ESCAPE_TEXT);
+        str_buf_adds(out, "\n\n");
+    }
 }
 
 static void add_classes(const struct report *r, struct str_buf *out)

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "store/backend.h"
+#include "store/publish.h"
 
 bool version_is_valid(const char *version)
 {
@@ -27,7 +28,7 @@ const char *manifest_version(const struct json *m)
     return json_string(json_get(m, "version"), "");
 }
 
-static time_t created_at(const struct json *m)
+time_t manifest_time(const struct json *m)
 {
     time_t t = 0;
     return clock_parse_rfc3339(str_of(json_string(json_get(m, "created_at"), "")), &t) ? t : 0;
@@ -35,7 +36,7 @@ static time_t created_at(const struct json *m)
 
 int manifest_order(const struct json *a, const struct json *b)
 {
-    time_t ta = created_at(a), tb = created_at(b);
+    time_t ta = manifest_time(a), tb = manifest_time(b);
     if (ta != tb)
         return ta < tb ? -1 : 1;
     return strcmp(manifest_version(a), manifest_version(b));
@@ -47,16 +48,16 @@ static bool complain(char why[256], const char *what, const char *detail)
     return false;
 }
 
-static bool check_artifact(const struct json *artifact, const char *version, char why[256])
+static bool check_artifact(const struct json *artifact, const char *folder, const char *version, char why[256])
 {
     const char *name = json_string(json_get(artifact, "name"), "");
     const char *key = json_string(json_get(artifact, "key"), "");
     const char *sha256 = json_string(json_get(artifact, "sha256"), "");
-    char prefix[sizeof "versions//" + VERSION_MAX_BYTES];
+    char prefix[32 + VERSION_MAX_BYTES];
     uint8_t sum[SHA256_BYTES];
     int64_t size;
 
-    snprintf(prefix, sizeof prefix, "versions/%s/", version);
+    snprintf(prefix, sizeof prefix, "%s/%s/", folder, version);
     if (!store_key_is_valid(name))
         return complain(why, "an artifact has no usable name", "");
     if (!store_key_is_valid(key) || !str_starts(str_of(key), prefix))
@@ -68,7 +69,7 @@ static bool check_artifact(const struct json *artifact, const char *version, cha
     return true;
 }
 
-static bool check(const struct json *m, const char *version, bool *is_newer, char why[256])
+static bool check(const struct json *m, const char *folder, const char *version, bool *is_newer, char why[256])
 {
     const struct json *artifacts = json_get(m, "artifacts");
     int64_t schema;
@@ -87,13 +88,14 @@ static bool check(const struct json *m, const char *version, bool *is_newer, cha
     if (json_len(artifacts) == 0)
         return complain(why, "it lists no artifacts", "");
     for (size_t i = 0; i < json_len(artifacts); i++) {
-        if (!check_artifact(json_at(artifacts, i), manifest_version(m), why))
+        if (!check_artifact(json_at(artifacts, i), folder, manifest_version(m), why))
             return false;
     }
     return true;
 }
 
-bool manifest_parse(struct str text, const char *version, struct json **out, bool *is_newer, char why[256])
+bool manifest_parse_below(struct str text, const char *folder, const char *version, struct json **out, bool *is_newer,
+                          char why[256])
 {
     struct error broken;
 
@@ -101,9 +103,24 @@ bool manifest_parse(struct str text, const char *version, struct json **out, boo
     *is_newer = false;
     if (!json_parse(text, "JSON", out, &broken))
         return complain(why, "not valid", broken.message);
-    if (check(*out, version, is_newer, why))
+    if (check(*out, folder, version, is_newer, why))
         return true;
     json_free(*out);
     *out = NULL;
     return false;
+}
+
+bool manifest_parse(struct str text, const char *version, struct json **out, bool *is_newer, char why[256])
+{
+    return manifest_parse_below(text, "versions", version, out, is_newer, why);
+}
+
+const struct json *manifest_artifact(const struct json *manifest, const char *name)
+{
+    const struct json *all = json_get(manifest, "artifacts");
+    for (size_t i = 0; i < json_len(all); i++) {
+        if (!strcmp(json_string(json_get(json_at(all, i), "name"), ""), name))
+            return json_at(all, i);
+    }
+    return NULL;
 }

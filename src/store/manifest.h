@@ -20,8 +20,12 @@ char *version_publishing_key(struct arena *a, const char *version); /* checkpoin
 /* Parses and checks: schema, version (when not NULL, exactly that one), created_at, artifacts with keys below
  * versions/<version>/. False = damaged, `why` says how; a newer schema sets *is_newer. *out is owned on success. */
 bool manifest_parse(struct str text, const char *version, struct json **out, bool *is_newer, char why[256]);
+/* The same for artifacts with keys below <folder>/<version>/. */
+bool manifest_parse_below(struct str text, const char *folder, const char *version, struct json **out, bool *is_newer,
+                          char why[256]);
 
 const char *manifest_version(const struct json *m);
+time_t manifest_time(const struct json *m); /* created_at; 0 = not a time */
 /* Publish order: created_at, then the version's bytes. <0, 0, >0 like strcmp. */
 int manifest_order(const struct json *a, const struct json *b);
 
