@@ -29,7 +29,8 @@ struct config {
 
     const char *recipe; /* a name that recipe_find knows */
     const char *model;  /* "n", "s", "m" */
-    int image_size, epochs, batch_size, seed;
+    int image_size, batch_size, seed;
+    int epochs; /* 0 = auto: as many as fit into the budget */
     const char *optimizer; /* "auto", "sgd", "adamw" */
     const char *convolution; /* "auto", "direct" */
     double learning_rate;  /* 0 = auto */

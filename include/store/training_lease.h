@@ -31,6 +31,7 @@ struct training_lease {
 /* Who asks, for the others' messages. */
 struct training_lease_about {
     const char *host, *run_url; /* "github", "https://..."; "" when unknown */
+    const char *predecessor;    /* holder of a job that is known to be dead: no need to wait for its lease's end; NULL = none */
 };
 
 /* *taken = false: another job holds it; holder_text says which, since when, and how long ago it was renewed. Failure: the

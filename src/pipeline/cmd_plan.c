@@ -6,6 +6,11 @@
 #include "pipeline/plan_kernels.h"
 #include "pipeline/show.h"
 
+static const char *epochs_text(const struct config *c, struct arena *a)
+{
+    return c->epochs ? arena_printf(a, "%d epochs", c->epochs) : "as many epochs as time-budget allows,";
+}
+
 bool cmd_plan(struct job *j, struct error *e)
 {
     const struct config *c = j->config;
@@ -30,8 +35,8 @@ bool cmd_plan(struct job *j, struct error *e)
         if (!job_accept_dataset(j, e) || !job_check_memory(j, e) ||
             (c->plan_kernels && !plan_kernels_print(j, e)))
             return false;
-        j->headline = arena_printf(j->arena, "run would train: %s%s; %d epochs on %d images at %d px, %d thread%s", why,
-                                   is_published ? ", but force is set" : "", c->epochs, j->dataset.n_train,
+        j->headline = arena_printf(j->arena, "run would train: %s%s; %s on %d images at %d px, %d thread%s", why,
+                                   is_published ? ", but force is set" : "", epochs_text(c, j->arena), j->dataset.n_train,
                                    c->image_size, c->threads, c->threads == 1 ? "" : "s");
     }
     j->outputs.status = "planned";

@@ -4,6 +4,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "pipeline/claim.h"
 #include "pipeline/publish_model.h"
 
 static bool write_model(struct job *j, struct trained *t, const char *dir, struct error *e)
@@ -39,10 +40,10 @@ bool cmd_train(struct job *j, struct error *e)
     if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !fs_mkdirs(dir, e))
         return false;
     struct trained t = {0};
-    bool ok = job_prepare(j, false, e) && stage_train(j, &t, e);
+    bool ok = job_prepare(j, false, e) && claim_folder(j, e) && stage_train(j, &t, e);
     if (ok && t.is_unfinished) {
         j->headline = arena_printf(j->arena, "checkpointed after %d of %d epochs: the same command goes on from there",
-                                   t.n_rows, c->epochs);
+                                   t.n_rows, t.epochs);
         ok = !stop_requested() || fail(e, ERR_STOPPED, "%s", j->headline);
     } else if (ok) {
         struct error cleaning = {0};

@@ -57,7 +57,7 @@ static bool refresh_latest(struct job *j, struct error *e)
 /* By the speed of training, which does more for each image. */
 static bool has_time(const struct job *j, const struct trained *t, const struct loaded *m, struct error *e)
 {
-    double left = j->deadline - clock_seconds(), ratio = (double)m->image_size / j->config->image_size;
+    double left = j->budget.end - clock_seconds(), ratio = (double)m->image_size / j->config->image_size;
     double needs = t->images_per_second > 0 ? j->dataset.n_val / t->images_per_second * ratio * ratio : 0;
     char needed[32], rest[32];
     if (needs <= ALWAYS_ALLOWED_SECONDS || needs <= left)

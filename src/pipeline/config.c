@@ -233,9 +233,14 @@ static char *describe_given(const struct loader *l)
         case OPTION_STEP_32:
             config_format_real(*(const int *)v, number);
             break;
-        case OPTION_REAL:
+        case OPTION_AUTO_INT:
+            config_format_real(*(const int *)v, number);
+            text = *(const int *)v ? number : "auto";
+            break;
         case OPTION_AUTO_REAL:
+        case OPTION_REAL:
             config_format_real(*(const double *)v, number);
+            text = o->type == OPTION_AUTO_REAL && *(const double *)v == 0 ? "auto" : number;
             break;
         case OPTION_DURATION:
             clock_format_duration(*(const double *)v, number);

@@ -11,7 +11,7 @@ static const char *value_word(const struct option *o)
     static const char *const words[] = {
         [OPTION_TEXT] = "TEXT", [OPTION_CHOICE] = "",     [OPTION_INT] = "N", [OPTION_STEP_32] = "N",
         [OPTION_REAL] = "X",    [OPTION_AUTO_REAL] = "X", [OPTION_FLAG] = "", [OPTION_DURATION] = "TIME",
-        [OPTION_LIST] = "LIST", [OPTION_MAP] = "K=X,...",
+        [OPTION_AUTO_INT] = "N",  [OPTION_LIST] = "LIST", [OPTION_MAP] = "K=X,...",
     };
     return o->type == OPTION_CHOICE ? o->choices : words[o->type];
 }
@@ -136,6 +136,7 @@ static void add_values(struct str_buf *out, const struct option *o)
     case OPTION_STEP_32:
         str_buf_printf(out, "%s..%s, multiple of 32", low, high);
         break;
+    case OPTION_AUTO_INT:
     case OPTION_AUTO_REAL:
         str_buf_printf(out, "`auto`, %s..%s", low, high);
         break;

@@ -7,11 +7,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/stop.h"
-
-/* Kept back from the host's own job limit for the last checkpoint, its upload and the outputs. */
-#define RESERVE_SECONDS 120.0
-/* A job that seems older than GitHub's longest one was not timed right: fall back to the process's own start. */
-#define OLDEST_JOB_SECONDS (5 * 24 * 3600.0)
+#include "pipeline/resume.h"
 
 bool job_connect_to(struct job *j, const char *url, bool is_hasty, struct store **out, struct error *e)
 {
@@ -201,36 +197,14 @@ bool job_accept_dataset(struct job *j, struct error *e)
     return true;
 }
 
-/* Where the budget ends on the monotonic clock. */
-static void set_deadline(struct job *j)
-{
-    const struct config *c = j->config;
-    const struct host *h = j->host;
-    double spent = clock_seconds() - j->began, budget = c->time_budget;
-    if (h->has_job_start) {
-        double age = difftime(clock_now(), h->job_started);
-        if (age >= 0 && age < OLDEST_JOB_SECONDS)
-            spent = age;
-    }
-    bool is_host_shorter = h->job_timeout_seconds > 0 && h->job_timeout_seconds - RESERVE_SECONDS < budget;
-    if (is_host_shorter)
-        budget = h->job_timeout_seconds - RESERVE_SECONDS;
-    double left = budget > spent ? budget - spent : 0;
-    j->deadline = clock_seconds() + left;
-
-    char total[32], rest[32];
-    clock_format_duration(budget, total);
-    clock_format_duration(left, rest);
-    log_info("time: %s of %s left%s", rest, total, is_host_shorter ? " (the job's own limit, less a reserve)" : "");
-}
-
 bool job_prepare(struct job *j, bool will_publish, struct error *e)
 {
     bool atomic = false;
-    set_deadline(j);
+    job_set_clock(j);
     if (!fs_mkdirs(j->work_dir, e))
         return false;
     if (will_publish) {
+        j->budget.is_far = strncmp(j->config->store, "file://", 7) != 0;
         if (!store_probe(j->store, &atomic, e))
             return false;
         log_info("store %s: writable, publishing is %s", store_url(j->store), atomic ? "atomic" : "best effort");
@@ -256,6 +230,7 @@ void job_conclude(struct job *j, const char *status, const char *headline)
 
 void job_free(struct job *j)
 {
+    resume_end(j);
     json_free(j->latest);
     json_free(j->published);
     json_free(j->refused);

@@ -15,6 +15,8 @@
 #include "pipeline/version.h"
 #include "store/publish.h"
 #include "store/store.h"
+#include "store/training_lease.h"
+#include "train/budget.h"
 
 struct initial_weights {
     char sha256[65];    /* of the weights' file, or "none": this enters the recipe */
@@ -42,11 +44,14 @@ struct job {
     struct dataset dataset; /* after job_scan */
 
     double began;                /* clock_seconds() at the start of the process */
-    double deadline;             /* clock_seconds() at which training must have ended with a checkpoint */
+    struct budget budget;        /* after job_prepare */
     const char *work_dir;        /* scratch folder inside the workspace, for this version */
-    const char *checkpoint_path; /* work_dir/checkpoint.bin: written by training, kept in the store by resume.c */
+    const char *checkpoint_path; /* work_dir/checkpoint.bin: written by training */
     size_t cache_bytes;          /* after job_check_memory: what decoded images may take */
-    bool keeps_checkpoints;      /* in the store, so that a later job on another machine goes on */
+    int folder_lock;             /* of work_dir, while this process trains in it; -1 = none */
+    struct training_lease lease; /* on training this version; the keeper has it once that is open */
+    struct keeper *keeper;       /* brings checkpoints to the store while training goes on, so that a later job on another
+                                  * machine goes on; NULL when that is not wanted */
     int n_jobs;                  /* this run included, how many have worked on this version */
 
     struct json *refused; /* refused.c: manifest of a model of this version that an earlier run's gate refused, or NULL; owned */
@@ -81,6 +86,8 @@ MUST_CHECK bool job_check_memory(struct job *j, struct error *e);
 /* Everything that must hold before hours are spent: write permission (if will_publish), initial weights on disk, the
  * time left. */
 MUST_CHECK bool job_prepare(struct job *j, bool will_publish, struct error *e);
+/* job_clock.c: sets j->budget's end and length. */
+void job_set_clock(struct job *j);
 /* Logs defects, at most `limit` warnings and all errors. */
 void job_log_defects(const struct job *j, int limit);
 /* A pull request from a fork on a store that needs credentials which a fork's run never gets. */
@@ -92,11 +99,6 @@ void job_free(struct job *j);
 /* weights.c: `initial-weights`, resolved to a checksum (cheap) and fetched to a file (before training). */
 MUST_CHECK bool weights_resolve(struct job *j, struct error *e);
 MUST_CHECK bool weights_fetch(struct job *j, struct error *e);
-
-/* resume.c: the checkpoint of this version in the store, checkpoints/<version>/. */
-MUST_CHECK bool resume_fetch(struct job *j, bool *found, struct error *e); /* to j->checkpoint_path; sets j->n_jobs */
-MUST_CHECK bool resume_push(struct job *j, struct error *e);
-MUST_CHECK bool resume_clear(struct job *j, struct error *e);
 
 /* smoke.c: run's work on a small part of the dataset, published to a throw-away folder of the store. */
 MUST_CHECK bool smoke_run(struct job *j, struct error *e);

@@ -40,6 +40,7 @@ bool job_check_memory(struct job *j, struct error *e)
     if (need > have.available_bytes)
         return refuse(j, &o, &spec, need, &have, e);
     j->cache_bytes = footprint_cache(&f, have.available_bytes);
+    j->budget.checkpoint_bytes = (double)f.checkpoint;
     uint64_t kept = j->cache_bytes < f.images ? j->cache_bytes : f.images;
     uint64_t peak = kept == f.images ? footprint_most(&f) : footprint_least(&f) + kept;
     const char *left = have.available_bytes == UINT64_MAX ? "an unknown amount" : bytes_text(j->arena, have.available_bytes);

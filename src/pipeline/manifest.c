@@ -84,6 +84,7 @@ static struct json *training_object(const struct job *j, const struct trained *t
 {
     struct json *out = json_new_object();
     json_set(out, "epochs", json_new_int(t->n_rows));
+    json_set(out, "epochs_planned", json_new_int(t->epochs));
     json_set(out, "best_epoch", json_new_int(t->best_epoch));
     json_set(out, "seconds", json_new_number(t->seconds));
     json_set(out, "images_per_second", json_new_number(t->images_per_second));

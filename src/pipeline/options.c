@@ -235,6 +235,12 @@ bool option_set(struct config *c, const struct option *o, struct str value, cons
             return true;
         }
         return set_real(value, where, o->low, o->high, field, e);
+    case OPTION_AUTO_INT:
+        if (str_is(value, "auto")) {
+            *(int *)field = 0;
+            return true;
+        }
+        return set_int(o, value, where, field, e);
     case OPTION_FLAG:
         if (!yaml_to_bool(str_dup(a, value), field))
             return fail(e, ERR_CONFIG, "%s: '" STR_FMT "' is neither true nor false", where,

@@ -13,6 +13,7 @@ enum option_type {
     OPTION_STEP_32,
     OPTION_REAL,
     OPTION_AUTO_REAL,
+    OPTION_AUTO_INT,
     OPTION_FLAG,
     OPTION_DURATION,
     OPTION_LIST,

@@ -95,7 +95,7 @@ bool pipeline_main(const struct pipeline_input *in, struct error *e)
         .host = &host,
         .arena = &arena,
     };
-    struct job job = {.config = &config, .host = &host, .arena = &arena, .began = began, .n_jobs = 1};
+    struct job job = {.config = &config, .host = &host, .arena = &arena, .began = began, .n_jobs = 1, .folder_lock = -1};
     bool ok = config_load(&input, &config, e);
     configure_log(&host, &config);
     ok = ok && run_command(&job, e);

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/stop.h"
 #include "dataset/parts.h"
+#include "pipeline/checkpoints.h"
 #include "pipeline/refused.h"
 #include "store/rejected.h"
 
@@ -97,7 +98,7 @@ bool publish_model(struct job *j, const struct trained *t, struct json *manifest
             job_conclude(
                 j, "skipped",
                 arena_printf(j->arena, "skipped: another run published %s first; its model stays", j->version.name));
-        if (!resume_clear(j, &cleaning) ||
+        if (!checkpoints_clear(j->store, j->version.name, &cleaning) ||
             !publish_prune(j->store, j->config->keep_versions, clock_now(), &n_removed, &cleaning) ||
             !rejected_prune(j->store, clock_now(), &cleaning))
             log_warning("the model is published, but tidying up failed: %s", cleaning.message);

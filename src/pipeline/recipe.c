@@ -50,6 +50,11 @@ static struct entry entry_of(const struct config *c, const struct option *o, con
     case OPTION_STEP_32:
         out.number = *(const int *)v;
         break;
+    case OPTION_AUTO_INT:
+        out.number = *(const int *)v;
+        if (out.number == 0)
+            out.text = "auto";
+        break;
     case OPTION_AUTO_REAL:
         out.number = *(const double *)v;
         if (out.number == 0)

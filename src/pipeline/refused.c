@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "export/model_file.h"
+#include "pipeline/checkpoints.h"
 #include "pipeline/publish_model.h"
 #include "store/rejected.h"
 
@@ -48,7 +49,7 @@ void refused_keep(struct job *j, const struct trained *t, struct json *manifest,
         json_set(manifest, "artifacts", json_copy(files));
     job_conclude(j, why->code == ERR_GATE ? "rejected" : "failed", arena_strdup(j->arena, why->message));
     report_write(j, t, manifest); /* the report is kept too */
-    j->is_refused_kept = keep(j, t, manifest, is_there, &trouble) && resume_clear(j, &trouble);
+    j->is_refused_kept = keep(j, t, manifest, is_there, &trouble) && checkpoints_clear(j->store, j->version.name, &trouble);
     if (!j->is_refused_kept) {
         log_warning("the refused model could not be kept in the store, its checkpoint and .retrain stay: %s", trouble.message);
         return;

@@ -1,7 +1,7 @@
 /* The main job, one straight line:
  *
- *   config -> checksum -> version -> in the store? -> scan dataset -> train (resume) -> evaluate -> gate -> export ->
- *   publish -> report -> outputs
+ *   config -> checksum -> version -> in the store? -> scan dataset -> ours to train? -> train (resume) -> evaluate ->
+ *   gate -> export -> publish -> report -> outputs
  *
  * The checksum alone decides about skipping, so the dataset is read only when there is something to train. */
 #include <string.h>
@@ -10,9 +10,11 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "pipeline/claim.h"
 #include "pipeline/gate.h"
 #include "pipeline/publish_model.h"
 #include "pipeline/refused.h"
+#include "pipeline/resume.h"
 
 static bool skip(struct job *j, const char *why, struct error *e)
 {
@@ -54,23 +56,41 @@ static bool check_only(struct job *j, struct error *e)
     return true;
 }
 
+/* Two jobs that train the same would end with the same bytes: one is enough. */
+static bool leave_to(struct job *j, const char *who)
+{
+    job_conclude(j, "skipped",
+                 arena_printf(j->arena, "skipped: %s is being trained by %s; run this again when that has ended", j->version.name,
+                              who));
+    report_write(j, NULL, NULL);
+    return true;
+}
+
 static bool pause_training(struct job *j, const struct trained *t, struct error *e)
 {
+    struct arena *a = j->arena;
+    bool is_stopped = stop_requested();
+    const char *more = t->jobs_left > 1 ? arena_printf(a, " (about %d more jobs)", t->jobs_left) : "";
     job_conclude(j, "checkpointed",
-             arena_printf(j->arena,
-                          "checkpointed after %d of %d epochs: run the job again and training goes on from there",
-                          t->n_rows, j->config->epochs));
+                 arena_printf(a, "checkpointed after %d of %d epochs: run the job again and training goes on from there%s",
+                              t->n_rows, t->epochs, more));
+    struct error unsaved = {0};
+    bool is_stored = resume_settle(j, &unsaved);
+    resume_end(j); /* before anything starts the next job */
+    if (!is_stored) {
+        if (!is_stopped)
+            return fail(e, unsaved.code, "training is checkpointed on this machine only: %s", unsaved.message);
+        log_warning("%s: the next job goes on from the checkpoint before it", unsaved.message);
+    }
     report_write(j, t, NULL);
-    if (stop_requested())
-        return fail(e, ERR_STOPPED, "%s", j->headline);
-    return true;
+    return !is_stopped || fail(e, ERR_STOPPED, "%s", j->headline);
 }
 
 static bool train(struct job *j, struct trained *t, struct error *e)
 {
+    struct checkpoint_list stored;
     bool is_resumed = false;
-    j->keeps_checkpoints = true;
-    if (!resume_fetch(j, &is_resumed, e))
+    if (!resume_fetch(j, &stored, &is_resumed, e) || !resume_keep(j, &stored, e))
         return false;
     if (is_resumed)
         log_info("going on from the checkpoint of an earlier run (this is job %d)", j->n_jobs);
@@ -79,6 +99,9 @@ static bool train(struct job *j, struct trained *t, struct error *e)
 
 static bool finish(struct job *j, struct trained *t, struct error *e)
 {
+    struct error unsaved = {0};
+    if (!resume_settle(j, &unsaved)) /* removing checkpoints and uploading one must not meet */
+        log_warning("%s", unsaved.message);
     if (!j->refused && !stage_evaluate(j, t, e))
         return false;
     log_info("measured on %d held-back images: mAP50 %.4f, mAP50-95 %.4f (epoch %d of %d)", j->dataset.n_val,
@@ -116,6 +139,17 @@ bool cmd_run(struct job *j, struct error *e)
     if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !job_prepare(j, true, e))
         return false;
 
+    bool is_ours = false;
+    char who[CLAIM_WHO];
+    if (!claim_take(j, &is_ours, who, e))
+        return false;
+    if (!is_ours)
+        return leave_to(j, who);
+    if (!is_published && !job_find(j, &is_published, why, e)) /* again: who had the lease before may have published */
+        return false;
+    if (is_published && !c->force)
+        return skip(j, why, e);
+
     struct trained t = {0};
     bool ok = refused_find(j, &t, e) && (j->refused || train(j, &t, e));
     if (ok)
@@ -126,6 +160,7 @@ bool cmd_run(struct job *j, struct error *e)
     }
     bool is_over = (ok && !t.is_unfinished) || (!ok && j->is_refused_kept);
     stage_free(&t);
+    resume_end(j);
 
     /* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on. */
     struct error cleaning = {0};

@@ -11,6 +11,7 @@
 #include "export/model_file.h"
 #include "export/onnx.h"
 #include "image/letterbox.h"
+#include "pipeline/resume.h"
 #include "train/evaluate.h"
 #include "train/train.h"
 
@@ -49,17 +50,11 @@ struct train_options stage_options(const struct job *j)
                     .scale = (float)g->scale,
                     .degrees = (float)g->degrees,
                     .shear = (float)g->shear},
-        .deadline = j->deadline,
         .checkpoint_seconds = c->checkpoint_every,
         .checkpoint_path = j->checkpoint_path,
         .identity = j->version.name,
         .cache_bytes = j->cache_bytes,
     };
-}
-
-static bool push_checkpoint(void *ctx, struct error *e)
-{
-    return resume_push(ctx, e);
 }
 
 bool stage_kernels(const struct job *j, struct kernels *k, struct error *e)
@@ -93,8 +88,8 @@ bool stage_train(struct job *j, struct trained *out, struct error *e)
     if (!stage_kernels(j, k, e) || !prepare_model(j, m, e))
         return false;
     struct train_options o = stage_options(j);
-    o.saved = push_checkpoint;
-    o.saved_ctx = j;
+    o.budget = &j->budget;
+    o.hooks = resume_hooks(j);
     struct train_result r;
     if (!train_run(&o, &j->dataset, m, k, j->pool, j->arena, &r, e))
         return false;
@@ -114,6 +109,8 @@ bool stage_train(struct job *j, struct trained *out, struct error *e)
         .best_square = r.best_square,
         .seconds = r.seconds,
         .images_per_second = (double)r.images_per_second,
+        .epochs = r.epochs,
+        .jobs_left = r.jobs_left,
         .kernels = k->name,
         .is_unfinished = r.end == TRAIN_STOPPED || r.end == TRAIN_DEADLINE,
     };

@@ -18,16 +18,18 @@ struct trained {
     struct metrics best, last;  /* on the held-back images by the strict rule; `best` belongs to what is published */
     struct metrics best_classic, best_coco, best_square; /* by the other rules; on square input */
     const struct kernels *engine_kernels;
+    int epochs;     /* wanted, or chosen for `epochs: auto` */
+    int jobs_left;  /* that a training which is not finished still takes; 0 = nobody can say */
     double seconds; /* training time over all jobs */
     double images_per_second;
     const char *kernels; /* "avx512": the kernel set that ran */
     bool is_unfinished;  /* the budget ended or a stop came: the checkpoint is at j->checkpoint_path */
 };
 
-struct train_options stage_options(const struct job *j); /* without `saved` */
+struct train_options stage_options(const struct job *j); /* without budget and hooks */
 
 /* Trains j->dataset, going on from j->checkpoint_path if that file is there; writes it every checkpoint-every, at a
- * stop and at j->deadline, and calls resume_push(j) after each write. Ends with the model to publish in `out`.
+ * stop and before j->budget ends, and hands it to j->keeper. Ends with the model to publish in `out`.
  * ERR_DIVERGED: the loss is not finite. */
 MUST_CHECK bool stage_train(struct job *j, struct trained *out, struct error *e);
 /* Measures the model on the held-back images and leaves the figures in t->best. */

@@ -83,8 +83,8 @@ static bool write_over(struct store *s, const char *key, const struct training_l
 }
 
 /* One try: *taken, or else `seen` is what is in the way. */
-static bool take_once(struct store *s, const char *key, double stale_s, const struct training_lease *l, struct sight *seen,
-                      bool *taken, struct arena *a, struct error *e)
+static bool take_once(struct store *s, const char *key, double stale_s, const char *predecessor,
+                      const struct training_lease *l, struct sight *seen, bool *taken, struct arena *a, struct error *e)
 {
     struct sight now;
     bool written;
@@ -97,7 +97,8 @@ static bool take_once(struct store *s, const char *key, double stale_s, const st
         if (!look(s, key, seen, a, e))
             return false;
         seen->age_s = strcmp(now.etag, seen->etag) ? 0 : now.age_s;
-        return true;
+        if (!predecessor || !*predecessor || strcmp(seen->holder, predecessor))
+            return true;
     }
     if (!write_over(s, key, l, seen, &written, a, e) || !look(s, key, &now, a, e))
         return false;
@@ -147,7 +148,7 @@ bool training_lease_take(struct store *s, const char *version, const struct trai
     if (ok && !is_atomic)
         ok = is_locked = store_lock(s, e);
     for (int i = 0; ok && !*taken && i < TAKE_TRIES; i++) {
-        ok = take_once(s, key, stale_s, lease, &seen, taken, &a, e);
+        ok = take_once(s, key, stale_s, about->predecessor, lease, &seen, taken, &a, e);
         if (seen.holder[0] && strcmp(seen.holder, lease->holder))
             break; /* somebody lives */
     }

@@ -1,5 +1,5 @@
-/* The training loop. One epoch: batches (fill, forward, loss, backward, perhaps an optimizer step), then validation on
- * the EMA weights. All state that outlives a batch is in struct train_state, so it can stop after any batch. */
+/* The training loop: epochs of batches (step.c), each followed by validation on the EMA weights. All state that outlives a
+ * batch is in struct train_state, so it can stop after any batch. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,75 +8,43 @@
 #include "core/stop.h"
 #include "trainer.h"
 
-#define MAX_GRAD_NORM 10.0
-
-/* ---- one batch --------------------------------------------------------------------------------------------------- */
-
-static bool optimizer_step(struct trainer *t, const struct schedule_point *at, struct error *e)
-{
-    struct param_set *p = &t->m->params;
-    t->s.updates++;
-    struct optim_step step = {
-        .kind = t->optimizer,
-        .lr = at->lr,
-        .bias_lr = at->bias_lr,
-        .momentum = at->momentum,
-        .weight_decay = t->o->weight_decay,
-        .max_grad_norm = MAX_GRAD_NORM,
-        .step = t->s.updates,
-    };
-    if (!isfinite(optim_update(t->k, t->pool, p, &step)))
-        return trainer_diverged(t, "gradient", trainer_batch_index(t), e);
-    memset(p->grad, 0, p->n_trainable * sizeof *p->grad);
-    double batches = (double)t->schedule.batches_per_epoch * t->o->epochs;
-    optim_ema(t->k, t->pool, p,
-              recipe_ema_keep(t->o->recipe, t->s.updates, batches * t->o->batch_size / t->schedule.nominal_batch));
-    t->s.last_step = t->s.iteration;
-    return true;
-}
-
-/* A stop between two operations gives the batch up: it left no trace and is done again after the resumption. While
- * gradients of earlier batches wait for their step it is finished instead; such batches are small. */
-static bool train_batch(struct trainer *t, int index, struct error *e)
-{
-    bool owes_a_step = t->s.iteration - t->s.last_step > 1;
-    t->d.net.is_cancelled = owes_a_step ? NULL : stop_requested;
-    int first = index * t->o->batch_size, n = t->train_images.n - first;
-    if (n > t->o->batch_size)
-        n = t->o->batch_size;
-    if (!batch_fill(&t->batch, first, n))
-        return fail(e, ERR_DATA, "an image of the dataset vanished or changed while it was used: run again");
-    detector_load(&t->d, (const uint8_t *const *)t->batch.pixels, n);
-    if (!net_forward(&t->d.net, n))
-        return true;
-    loss_assign(t->loss, (const struct label *const *)t->batch.labels, t->batch.n_labels, n);
-    struct loss_result r;
-    loss_gradients(t->loss, n, &r);
-    if (!isfinite(r.total))
-        return trainer_diverged(t, "loss", trainer_batch_index(t), e);
-    if (!net_backward(&t->d.net, n)) {
-        memset(t->m->params.grad, 0, t->m->params.n_trainable * sizeof(real));
-        return true;
-    }
-    net_update_running(&t->d.net);
-    struct schedule_point at = schedule_at(&t->schedule, t->s.epoch, t->s.iteration);
-    if (t->s.iteration - t->s.last_step >= at.accumulate && !optimizer_step(t, &at, e))
-        return false;
-    t->s.iteration++;
-    t->s.batch = index + 1;
-    t->s.loss_sums[0] += r.box;
-    t->s.loss_sums[1] += r.cls;
-    t->s.loss_sums[2] += r.dfl;
-    return true;
-}
+/* The first checkpoint of a job comes early: it tells how long later ones take. */
+#define FIRST_CHECKPOINT_S 60.0
+/* A forecast from less would tell of the first batch's page faults. */
+#define FORECAST_BATCHES 4
+#define FORECAST_S 3.0
 
 /* ---- one epoch --------------------------------------------------------------------------------------------------- */
 
-static enum train_end why_stop(const struct trainer *t)
+/* ahead: seconds of what comes next, which cannot stop in the middle. */
+static enum train_end why_stop(const struct trainer *t, double ahead)
 {
     if (stop_requested())
         return TRAIN_STOPPED;
-    return t->o->deadline > 0 && clock_seconds() >= t->o->deadline ? TRAIN_DEADLINE : TRAIN_DONE;
+    const struct budget *b = t->budget;
+    return budget_lacks(b, clock_seconds(), ahead, budget_reserve_to_stop(b)) ? TRAIN_DEADLINE : TRAIN_DONE;
+}
+
+static bool is_checkpoint_due(const struct trainer *t)
+{
+    double every = t->o->checkpoint_seconds;
+    if (every > FIRST_CHECKPOINT_S && t->n_saved == 0)
+        every = FIRST_CHECKPOINT_S;
+    return every > 0 && clock_seconds() - t->last_saved >= every;
+}
+
+/* Twice a job: from the first batches on, and when a validation was timed too. */
+static void forecast(struct trainer *t, bool is_validated)
+{
+    bool is_known = is_validated || (t->batches_here >= FORECAST_BATCHES && t->batch_seconds_here >= FORECAST_S);
+    if (!is_known || t->n_forecasts > is_validated)
+        return;
+    double seconds = trainer_seconds_left(t);
+    int jobs = budget_jobs(t->budget, clock_seconds(), seconds);
+    if (t->n_forecasts == 0 || jobs != t->jobs_forecast)
+        progress_forecast(&t->progress, t->budget, seconds);
+    t->n_forecasts = 1 + is_validated;
+    t->jobs_forecast = jobs;
 }
 
 /* Mean loss and speed of the epoch so far. */
@@ -92,25 +60,21 @@ static void show_batch(struct trainer *t)
 
 static bool run_batches(struct trainer *t, enum train_end *end, struct error *e)
 {
-    batch_begin_epoch(&t->batch, t->s.epoch, t->s.epoch < t->o->epochs - t->o->close_mosaic);
+    const struct train_hooks *hooks = &t->o->hooks;
+    batch_begin_epoch(&t->batch, t->s.epoch, t->s.epoch < t->epochs - t->o->close_mosaic);
     while (t->s.batch < t->schedule.batches_per_epoch) {
-        double from = clock_seconds();
-        if (!train_batch(t, t->s.batch, e))
+        if (!trainer_step(t, e) || (hooks->tick && !hooks->tick(hooks->ctx, e)))
             return false;
-        t->s.epoch_seconds += clock_seconds() - from;
         show_batch(t);
-        *end = why_stop(t);
+        forecast(t, false);
+        bool is_last = t->s.batch == t->schedule.batches_per_epoch;
+        *end = why_stop(t, is_last ? t->budget->validate_seconds : 0);
         if (*end != TRAIN_DONE)
             return true;
-        if (t->o->checkpoint_seconds > 0 && clock_seconds() - t->last_saved >= t->o->checkpoint_seconds && !trainer_save(t, e))
+        if (is_checkpoint_due(t) && !trainer_save(t, e))
             return false;
     }
     return true;
-}
-
-static bool measure(struct trainer *t, const real *weights, struct arena *a, struct metrics out[MAP_RULES])
-{
-    return evaluate(&t->predictor, weights, &t->val_images, &EVALUATE_NMS, a, out);
 }
 
 static void close_epoch(struct trainer *t, const struct metrics *m)
@@ -142,19 +106,23 @@ static void close_epoch(struct trainer *t, const struct metrics *m)
     s->batch = 0;
     memset(s->loss_sums, 0, sizeof s->loss_sums);
     s->epoch_seconds = 0;
-    double spent = clock_seconds() - t->progress.started;
-    long here = (long)s->epoch * t->schedule.batches_per_epoch - t->progress.batches_at_start;
-    long left = (long)(t->o->epochs - s->epoch) * t->schedule.batches_per_epoch;
-    progress_epoch(&t->progress, row, here > 0 ? spent / (double)here * (double)left : 0, is_best && s->best_fitness > 0);
+    bool is_going_on = t->batches_here && s->epoch < t->epochs;
+    progress_epoch(&t->progress, row, is_going_on ? trainer_seconds_left(t) : HUGE_VAL, is_best && s->best_fitness > 0);
+    forecast(t, true);
+}
+
+static bool has_lost_patience(const struct trainer *t)
+{
+    return t->o->patience > 0 && t->s.best_epoch > 0 && t->s.epoch - t->s.best_epoch >= t->o->patience;
 }
 
 static bool run_epochs(struct trainer *t, enum train_end *end, struct error *e)
 {
     *end = TRAIN_DONE;
-    while (t->s.epoch < t->o->epochs) {
-        if (t->o->patience > 0 && t->s.best_epoch > 0 && t->s.epoch - t->s.best_epoch >= t->o->patience) {
+    while (t->s.epoch < t->epochs) {
+        if (has_lost_patience(t)) {
             *end = TRAIN_PATIENCE;
-            return true;
+            break;
         }
         if (!run_batches(t, end, e))
             return false;
@@ -162,15 +130,16 @@ static bool run_epochs(struct trainer *t, enum train_end *end, struct error *e)
             return true;
         struct arena rows = {0};
         struct metrics by_rule[MAP_RULES];
-        bool whole = measure(t, t->m->params.ema, &rows, by_rule);
+        bool whole = trainer_measure(t, t->m->params.ema, &rows, by_rule);
         if (whole)
             close_epoch(t, &by_rule[MAP_RULE_STRICT]);
         arena_free(&rows);
-        *end = why_stop(t);
-        if (*end != TRAIN_DONE && (!whole || t->s.epoch < t->o->epochs))
+        *end = why_stop(t, 0);
+        if (*end != TRAIN_DONE && (!whole || t->s.epoch < t->epochs))
             return true;
         *end = TRAIN_DONE;
     }
+    t->s.is_trained = true;
     return true;
 }
 
@@ -200,7 +169,7 @@ static bool measure_result(struct trainer *t, const struct dataset *d, struct ar
                            bool *is_whole, struct error *e)
 {
     struct metrics by_rule[MAP_RULES];
-    *is_whole = measure(t, t->s.best, a, out->best) && measure(t, t->m->params.ema, a, by_rule);
+    *is_whole = trainer_measure(t, t->s.best, a, out->best) && trainer_measure(t, t->m->params.ema, a, by_rule);
     if (!*is_whole)
         return true;
     out->last = by_rule[MAP_RULE_STRICT];
@@ -208,9 +177,53 @@ static bool measure_result(struct trainer *t, const struct dataset *d, struct ar
     if (!cache_open(&t->val_images, d, PART_VAL, CACHE_SQUARE, t->o->image_size, trainer_room_for_validation(t),
                     t->pool, e))
         return false;
-    *is_whole = measure(t, t->s.best, a, by_rule);
+    *is_whole = trainer_measure(t, t->s.best, a, by_rule);
     out->best_square = by_rule[MAP_RULE_STRICT];
     return true;
+}
+
+/* The state that this job begins with. */
+static bool begin(struct trainer *t, struct error *e)
+{
+    bool is_resumed = false;
+    t->job_started = t->last_saved = clock_seconds();
+    if (t->budget->opened <= 0)
+        t->budget->opened = t->job_started;
+    if (!trainer_resume(t, &is_resumed, e) || (!is_resumed && !t->o->epochs && !trainer_choose_epochs(t, e)))
+        return false;
+    trainer_describe(t);
+    t->seconds_before = t->s.seconds;
+    t->progress = (struct progress){.epochs = t->epochs,
+                                    .batches = t->schedule.batches_per_epoch,
+                                    .started = clock_seconds(),
+                                    .batches_at_start = trainer_batch_index(t)};
+    return true;
+}
+
+/* Training is over; is there time to measure, gate and publish? A job that came for nothing else tries in any case. */
+static bool should_leave_the_end(const struct trainer *t)
+{
+    const struct budget *b = t->budget;
+    return t->batches_here > 0 && budget_lacks(b, clock_seconds(), 0, budget_reserve_to_finish(b));
+}
+
+static bool run(struct trainer *t, const struct dataset *d, struct arena *a, struct train_result *out, struct error *e)
+{
+    if (!begin(t, e) || !run_epochs(t, &out->end, e))
+        return false;
+    bool is_finished = t->s.is_trained;
+    if (is_finished && should_leave_the_end(t)) {
+        out->end = TRAIN_DEADLINE;
+        is_finished = false;
+    }
+    /* From here on only a failure can cost work: measuring, the gate, the upload. */
+    if (is_finished && clock_seconds() - t->last_saved >= FIRST_CHECKPOINT_S && !trainer_save(t, e))
+        return false;
+    if (is_finished && !measure_result(t, d, a, out, &is_finished, e))
+        return false;
+    if (!is_finished && out->end != TRAIN_DEADLINE)
+        out->end = TRAIN_STOPPED;
+    return is_finished || trainer_save(t, e);
 }
 
 bool train_run(const struct train_options *o, const struct dataset *d, struct model *m, const struct kernels *k,
@@ -218,36 +231,20 @@ bool train_run(const struct train_options *o, const struct dataset *d, struct mo
 {
     struct trainer t = {.o = o, .m = m, .k = k, .pool = pool};
     *out = (struct train_result){0};
-    bool ok = trainer_open(&t, d, a, e) && trainer_resume(&t, e);
-    if (!ok)
-        goto done;
-    t.seconds_before = t.s.seconds;
-    t.job_started = t.last_saved = clock_seconds();
-    t.progress = (struct progress){.epochs = o->epochs,
-                                   .batches = t.schedule.batches_per_epoch,
-                                   .started = t.job_started,
-                                   .batches_at_start = (long)t.s.epoch * t.schedule.batches_per_epoch + t.s.batch};
-    ok = run_epochs(&t, &out->end, e);
-    if (!ok)
-        goto done;
-    bool is_finished = out->end == TRAIN_DONE || out->end == TRAIN_PATIENCE;
-    if (is_finished && !measure_result(&t, d, a, out, &is_finished, e)) {
-        ok = false;
-        goto done;
+    bool ok = trainer_open(&t, d, a, e) && run(&t, d, a, out, e);
+    if (ok) {
+        bool is_over = out->end == TRAIN_DONE || out->end == TRAIN_PATIENCE;
+        out->best_weights = t.s.best;
+        out->last_weights = m->params.ema;
+        out->best_epoch = t.s.best_epoch;
+        out->rows = t.s.rows;
+        out->n_rows = t.s.n_rows;
+        out->epochs = t.epochs;
+        out->jobs_left = is_over ? 0 : trainer_jobs_left(&t);
+        out->seconds = t.seconds_before + clock_seconds() - t.job_started;
+        out->images_per_second = median_speed(&t.s);
+        out->jobs = t.s.jobs;
     }
-    if (!is_finished && (out->end == TRAIN_DONE || out->end == TRAIN_PATIENCE))
-        out->end = TRAIN_STOPPED;
-    if (!is_finished)
-        ok = trainer_save(&t, e);
-    out->best_weights = t.s.best;
-    out->last_weights = m->params.ema;
-    out->best_epoch = t.s.best_epoch;
-    out->rows = t.s.rows;
-    out->n_rows = t.s.n_rows;
-    out->seconds = t.seconds_before + clock_seconds() - t.job_started;
-    out->images_per_second = median_speed(&t.s);
-    out->jobs = t.s.jobs;
-done:
     trainer_close(&t);
     return ok;
 }

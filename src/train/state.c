@@ -30,16 +30,20 @@ static void blocks_of(const struct train_state *s, const struct param_set *p, st
 /* Counters as text; doubles as hexadecimal so that they come back exactly. */
 static char *counters_text(const struct train_state *s, struct arena *a)
 {
-    return arena_printf(a, "%d %d %ld %ld %ld %a %a %a %a %a %a %d %d %d", s->epoch, s->batch, s->iteration,
+    return arena_printf(a, "%d %d %ld %ld %ld %a %a %a %a %a %a %d %d %d %d %d", s->epoch, s->batch, s->iteration,
                         s->last_step, s->updates, s->loss_sums[0], s->loss_sums[1], s->loss_sums[2], s->epoch_seconds,
-                        s->seconds, s->best_fitness, s->best_epoch, s->jobs, s->n_rows);
+                        s->seconds, s->best_fitness, s->best_epoch, s->jobs, s->n_rows, s->epochs, s->is_trained);
 }
 
 static bool counters_parse(const char *text, struct train_state *s)
 {
-    return sscanf(text, "%d %d %ld %ld %ld %la %la %la %la %la %la %d %d %d", &s->epoch, &s->batch, &s->iteration,
-                  &s->last_step, &s->updates, &s->loss_sums[0], &s->loss_sums[1], &s->loss_sums[2], &s->epoch_seconds,
-                  &s->seconds, &s->best_fitness, &s->best_epoch, &s->jobs, &s->n_rows) == 14;
+    int trained;
+    if (sscanf(text, "%d %d %ld %ld %ld %la %la %la %la %la %la %d %d %d %d %d", &s->epoch, &s->batch, &s->iteration,
+               &s->last_step, &s->updates, &s->loss_sums[0], &s->loss_sums[1], &s->loss_sums[2], &s->epoch_seconds,
+               &s->seconds, &s->best_fitness, &s->best_epoch, &s->jobs, &s->n_rows, &s->epochs, &trained) != 16)
+        return false;
+    s->is_trained = trained != 0;
+    return s->epochs > 0 && s->epoch >= 0 && s->epoch <= s->epochs && s->iteration >= 0 && s->jobs > 0;
 }
 
 static void rows_text(const struct train_state *s, struct str_buf *b)
@@ -116,18 +120,23 @@ static const char *meta_of(const struct tensor_file *f, const char *key)
     return v ? v : "";
 }
 
+static bool check(const struct tensor_file *f, const char *path, const char *identity, struct error *e)
+{
+    char hex[SHA256_HEX];
+    if (strcmp(meta_of(f, "retrain.checkpoint"), identity) != 0)
+        return fail(e, ERR_DATA, "%s: is a checkpoint of version '%s', not of '%s'", path,
+                    meta_of(f, "retrain.checkpoint"), identity);
+    digest_of(identity, meta_of(f, "counters"), meta_of(f, "rows"), f, hex);
+    return !strcmp(hex, meta_of(f, "sha256")) ||
+           fail(e, ERR_DATA, "%s: checkpoint is damaged (its SHA-256 does not match)", path);
+}
+
 /* Everything is checked before anything is taken over. */
 static bool take_over(const struct tensor_file *f, const char *path, const char *identity, struct train_state *s,
                       const struct param_set *p, int max_rows, struct error *e)
 {
-    if (strcmp(meta_of(f, "retrain.checkpoint"), identity) != 0)
-        return fail(e, ERR_DATA, "%s: is a checkpoint of version '%s', not of '%s'", path,
-                    meta_of(f, "retrain.checkpoint"), identity);
-    char hex[SHA256_HEX];
-    digest_of(identity, meta_of(f, "counters"), meta_of(f, "rows"), f, hex);
-    if (strcmp(hex, meta_of(f, "sha256")) != 0)
-        return fail(e, ERR_DATA, "%s: checkpoint is damaged (its SHA-256 does not match)", path);
-
+    if (!check(f, path, identity, e))
+        return false;
     struct block blocks[N_BLOCKS];
     blocks_of(s, p, blocks);
     for (int i = 0; i < N_BLOCKS; i++) {
@@ -143,6 +152,22 @@ static bool take_over(const struct tensor_file *f, const char *path, const char 
         memcpy(blocks[i].data, tensor_file_find(f, blocks[i].name)->data, blocks[i].n * sizeof(real));
     *s = loaded;
     return true;
+}
+
+bool state_peek(const char *path, const char *identity, struct train_state *s, bool *found, struct error *e)
+{
+    *found = fs_exists(path);
+    if (!*found)
+        return true;
+    struct arena a = {0};
+    struct str bytes;
+    struct tensor_file f;
+    bool ok = fs_read_file(path, CHECKPOINT_MAX_BYTES, &a, &bytes, e) && safetensors_parse(bytes, path, &a, &f, e) &&
+              check(&f, path, identity, e);
+    if (ok && !counters_parse(meta_of(&f, "counters"), s))
+        ok = fail(e, ERR_DATA, "%s: checkpoint's counters cannot be read", path);
+    arena_free(&a);
+    return ok;
 }
 
 bool state_load(const char *path, const char *identity, struct train_state *s, const struct param_set *p, int max_rows,

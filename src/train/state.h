@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "detector/model.h"
 #include "train/history.h"
+#include "train/train.h"
 
 struct train_state {
     int epoch;            /* the one in progress, 0-based */
@@ -18,6 +19,8 @@ struct train_state {
     double best_fitness;  /* -1 = none */
     int best_epoch;       /* 1-based; 0 = none */
     int jobs;
+    int epochs; /* of the whole training, as chosen when it began */
+    bool is_trained; /* the last batch is done, or patience ended it: what is left is to measure */
     struct epoch_row *rows; /* [epochs]; n_rows are done */
     int n_rows;
     real *best; /* [n_total] */
@@ -29,5 +32,7 @@ MUST_CHECK bool state_save(const char *path, const char *identity, const struct 
 /* *found = false: no file. A damaged or foreign file is a failure (ERR_DATA) with the reason; nothing was changed. */
 MUST_CHECK bool state_load(const char *path, const char *identity, struct train_state *s, const struct param_set *p,
                            int max_rows, bool *found, struct error *e);
+/* The same checks but for the blocks' sizes; fills the counters of *s alone. */
+MUST_CHECK bool state_peek(const char *path, const char *identity, struct train_state *s, bool *found, struct error *e);
 
 #endif

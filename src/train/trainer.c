@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/fs.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/stop.h"
@@ -17,9 +18,9 @@
 static void choose_optimizer(struct trainer *t)
 {
     const struct train_options *o = t->o;
-    int n = t->train_images.n, batches = (n + o->batch_size - 1) / o->batch_size;
+    int n = t->train_images.n, batches = (n + o->batch_size - 1) / o->batch_size, epochs = t->epochs;
     int nominal = o->recipe->nominal_batch > o->batch_size ? o->recipe->nominal_batch : o->batch_size;
-    long updates = (long)((n + nominal - 1) / nominal) * o->epochs;
+    long updates = (long)((n + nominal - 1) / nominal) * epochs;
     t->optimizer = o->optimizer;
     if (o->optimizer_auto)
         t->optimizer = updates > MANY_UPDATES ? OPTIMIZER_SGD : OPTIMIZER_ADAMW;
@@ -29,14 +30,14 @@ static void choose_optimizer(struct trainer *t)
         lr = sgd ? SGD_LEARNING_RATE : round(0.002 * 5 / (4 + t->m->spec.n_classes) * 1e6) / 1e6;
     double momentum = o->optimizer_auto ? 0.9 : o->momentum;
     t->schedule = (struct schedule){
-        .epochs = o->epochs,
+        .epochs = epochs,
         .batches_per_epoch = batches,
         .batch_size = o->batch_size,
         .nominal_batch = nominal,
         .lr = lr,
         .final_fraction = o->final_lr_fraction,
         .momentum = momentum,
-        .warmup_iterations = schedule_warmup(o->warmup_epochs, batches, o->epochs),
+        .warmup_iterations = schedule_warmup(o->warmup_epochs, batches, epochs),
         .warmup_bias_lr = sgd && !o->optimizer_auto ? 0.1 : 0,
         .warmup_momentum = sgd ? SGD_WARMUP_MOMENTUM : momentum,
     };
@@ -79,30 +80,37 @@ static void open_networks(struct trainer *t, struct arena *a)
     t->predictor.is_cancelled = stop_requested;
     batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,
                &t->work);
-    t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1};
-    t->s.rows = ARENA_NEW(a, struct epoch_row, (size_t)t->o->epochs);
+    t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1, .epochs = t->epochs};
+    t->s.rows = ARENA_NEW(a, struct epoch_row, (size_t)t->epochs);
     t->s.best = ARENA_NEW(a, real, m->params.n_total);
 }
 
-static void describe(const struct trainer *t)
+void trainer_describe(const struct trainer *t)
 {
     const struct schedule *s = &t->schedule;
     int threads = t->pool ? pool_size(t->pool) : 1;
     log_info("training YOLOv8%c for %d epochs of %d batches at %d px: %s, learning rate %g, %d warm-up iterations, %s "
              "kernels, %d thread%s, %.0f MB",
-             t->m->spec.scale, t->o->epochs, s->batches_per_epoch, t->o->image_size,
+             t->m->spec.scale, t->epochs, s->batches_per_epoch, t->o->image_size,
              t->optimizer == OPTIMIZER_SGD ? "SGD" : "AdamW", s->lr, s->warmup_iterations, t->k->name,
              threads, threads == 1 ? "" : "s", (double)(net_bytes(&t->d.net) + net_bytes(&t->predictor.d.net)) / 1e6);
 }
 
 bool trainer_open(struct trainer *t, const struct dataset *d, struct arena *a, struct error *e)
 {
+    t->budget = t->o->budget ? t->o->budget : &t->unlimited;
+    t->epochs = t->o->epochs ? t->o->epochs : TRAIN_MOST_AUTO_EPOCHS;
     if (!open_images(t, d, e))
         return false;
     choose_optimizer(t);
     open_networks(t, a);
-    describe(t);
     return true;
+}
+
+void trainer_set_epochs(struct trainer *t, int epochs)
+{
+    t->epochs = t->s.epochs = epochs;
+    choose_optimizer(t);
 }
 
 void trainer_close(struct trainer *t)
@@ -122,28 +130,45 @@ static bool has_checkpoint(const struct train_options *o)
     return o->checkpoint_path && *o->checkpoint_path;
 }
 
-bool trainer_resume(struct trainer *t, struct error *e)
+/* A damaged checkpoint costs the time since the one before it, not the training. */
+static bool load(struct trainer *t, const char *path, bool *found, struct error *e)
 {
-    bool found = false;
-    if (!has_checkpoint(t->o))
-        return true;
     struct error why = {0};
-    if (!state_load(t->o->checkpoint_path, t->o->identity, &t->s, &t->m->params, t->o->epochs, &found, &why)) {
-        if (why.code != ERR_DATA) {
-            *e = why;
-            return false;
-        }
-        log_warning("%s; training starts from the beginning", why.message);
+    int max_rows = t->epochs;
+    if (state_load(path, t->o->identity, &t->s, &t->m->params, max_rows, found, &why))
         return true;
+    *found = false;
+    if (why.code != ERR_DATA) {
+        *e = why;
+        return false;
     }
-    if (found) {
-        t->s.jobs++;
-        t->has_saved = true;
-        t->saved_epoch = t->s.epoch;
-        t->saved_batch = t->s.batch;
-        log_info("resumed from the checkpoint at epoch %d, batch %d of %d (job %d)", t->s.epoch + 1, t->s.batch,
-                 t->schedule.batches_per_epoch, t->s.jobs);
+    log_warning("%s: not used", why.message);
+    return true;
+}
+
+bool trainer_resume(struct trainer *t, bool *is_resumed, struct error *e)
+{
+    struct arena a = {0};
+    *is_resumed = false;
+    bool ok = true;
+    if (has_checkpoint(t->o)) {
+        ok = load(t, t->o->checkpoint_path, is_resumed, e);
+        if (ok && !*is_resumed) {
+            ok = load(t, train_previous(t->o->checkpoint_path, &a), is_resumed, e);
+            if (ok && *is_resumed)
+                log_warning("going on from the checkpoint before it");
+        }
     }
+    arena_free(&a);
+    if (!ok || !*is_resumed)
+        return ok;
+    trainer_set_epochs(t, t->s.epochs);
+    t->s.jobs++;
+    t->has_saved = true;
+    t->saved_epoch = t->s.epoch;
+    t->saved_batch = t->s.batch;
+    log_info("resumed from the checkpoint at epoch %d, batch %d of %d (job %d)", t->s.epoch + 1, t->s.batch,
+             t->schedule.batches_per_epoch, t->s.jobs);
     return true;
 }
 
@@ -178,20 +203,86 @@ static bool is_finite(const real *values, size_t n)
     return true;
 }
 
+char *train_previous(const char *path, struct arena *a)
+{
+    return arena_printf(a, "%s/%s.previous%s", fs_dir(a, path), fs_stem(a, path), fs_ext(path));
+}
+
+bool train_peek(const char *path, const char *identity, struct train_position *at, bool *found, struct error *e)
+{
+    struct train_state s = {0};
+    if (!state_peek(path, identity, &s, found, e))
+        return false;
+    *at = (struct train_position){.epoch = s.epoch,
+                                  .epochs = s.epochs,
+                                  .batches = s.iteration,
+                                  .jobs = s.jobs,
+                                  .is_trained = s.is_trained};
+    return true;
+}
+
 /* A checkpoint with a weight that is not finite would replace the last good one by one that nobody can use. */
-bool trainer_save(struct trainer *t, struct error *e)
+static bool write_checkpoint(struct trainer *t, struct error *e)
 {
     const struct param_set *p = &t->m->params;
-    if (!has_checkpoint(t->o))
-        return true;
+    const char *path = t->o->checkpoint_path;
+    struct arena a = {0};
+    struct fs_stat st;
     if (!is_finite(p->data, p->n_total) || !is_finite(p->ema, p->n_total))
         return trainer_diverged(t, "model", trainer_batch_index(t) - 1, e);
     t->s.seconds = t->seconds_before + clock_seconds() - t->job_started;
-    t->last_saved = clock_seconds();
-    if (!state_save(t->o->checkpoint_path, t->o->identity, &t->s, p, e))
+    bool ok = (!fs_exists(path) || fs_name_over(path, train_previous(path, &a), e)) &&
+              state_save(path, t->o->identity, &t->s, p, e);
+    if (ok && fs_stat(path, true, &st, e))
+        t->budget->checkpoint_bytes = (double)st.size_bytes;
+    arena_free(&a);
+    return ok;
+}
+
+bool trainer_save(struct trainer *t, struct error *e)
+{
+    if (!has_checkpoint(t->o))
+        return true;
+    double from = clock_seconds();
+    t->last_saved = from;
+    if (!write_checkpoint(t, e))
         return false;
+    budget_saw(&t->budget->save_seconds, clock_seconds() - from);
+    t->n_saved++;
     t->has_saved = true;
     t->saved_epoch = t->s.epoch;
     t->saved_batch = t->s.batch;
-    return !t->o->saved || t->o->saved(t->o->saved_ctx, e);
+    struct train_position at = trainer_position(t);
+    return !t->o->hooks.saved || t->o->hooks.saved(t->o->hooks.ctx, &at, e);
+}
+
+struct train_position trainer_position(const struct trainer *t)
+{
+    return (struct train_position){.epoch = t->s.epoch,
+                                   .epochs = t->epochs,
+                                   .batches = t->s.iteration,
+                                   .jobs = t->s.jobs,
+                                   .is_trained = t->s.is_trained};
+}
+
+/* Later jobs are as long as this one was meant to be. */
+int trainer_jobs_left(const struct trainer *t)
+{
+    double seconds = trainer_seconds_left(t);
+    const struct budget *b = t->budget;
+    if (b->end <= 0 || !isfinite(seconds))
+        return 0;
+    int jobs = budget_jobs(b, b->end, seconds); /* as if this one was over */
+    return jobs > 1 ? jobs - 1 : jobs;
+}
+
+double trainer_seconds_left(const struct trainer *t)
+{
+    long batches = (long)t->schedule.batches_per_epoch * t->epochs - trainer_batch_index(t);
+    double each = t->batches_here > 0 ? t->batch_seconds_here / (double)t->batches_here : HUGE_VAL;
+    /* Validation is a third of the work of training on as many images, until it was measured. */
+    double validation = t->budget->validate_seconds > 0
+                            ? t->budget->validate_seconds
+                            : each / 3 * t->val_images.n / (t->o->batch_size > 0 ? t->o->batch_size : 1);
+    return t->s.is_trained ? 0 : (double)batches * each + (t->epochs - t->s.epoch) * validation;
 }

@@ -26,7 +26,14 @@ struct trainer {
     enum optimizer optimizer;
     struct train_state s;
     struct progress progress;
+    int n_forecasts, jobs_forecast;
+    int epochs;           /* of the whole training; provisional until it is chosen where the options say 0 */
+    struct budget *budget; /* never NULL: the options' or `unlimited` */
+    struct budget unlimited;
     double last_saved, job_started, seconds_before;
+    long batches_here; /* done in this job, and the time that they took */
+    double batch_seconds_here;
+    int n_saved;       /* checkpoints written in this job */
     bool has_saved; /* a checkpoint is there, of this job or of an earlier one, from before this batch: */
     int saved_epoch, saved_batch;
 };
@@ -35,11 +42,24 @@ struct trainer {
  * outlives the training (rows, best weights). ERR_DATA. Close it in any case. */
 MUST_CHECK bool trainer_open(struct trainer *t, const struct dataset *d, struct arena *a, struct error *e);
 void trainer_close(struct trainer *t);
+void trainer_describe(const struct trainer *t); /* in the log */
+/* So many epochs in all: optimizer and schedule follow from it. Before the first batch only. */
+void trainer_set_epochs(struct trainer *t, int epochs);
 
-/* From the checkpoint, where there is one of these options. A damaged one is a warning. */
-MUST_CHECK bool trainer_resume(struct trainer *t, struct error *e);
-/* Writes the checkpoint, if one is wanted, and tells train_options.saved. */
+/* From the checkpoint, where there is one of these options, else from the one before it. A damaged one is a warning. */
+MUST_CHECK bool trainer_resume(struct trainer *t, bool *is_resumed, struct error *e);
+/* Writes the checkpoint, if one is wanted; the last one stays beside it. Tells the hook. */
 MUST_CHECK bool trainer_save(struct trainer *t, struct error *e);
+/* step.c: the next batch of the epoch. A stop in the middle leaves no trace of it. */
+MUST_CHECK bool trainer_step(struct trainer *t, struct error *e);
+/* On the validation images, by every rule. False: cancelled by a stop. */
+bool trainer_measure(struct trainer *t, const real *weights, struct arena *a, struct metrics out[MAP_RULES]);
+/* auto_epochs.c: rehearses some batches and a validation, forgets them, and sets as many epochs as fit into the budget. */
+MUST_CHECK bool trainer_choose_epochs(struct trainer *t, struct error *e);
+int trainer_jobs_left(const struct trainer *t);
+/* How far it is, and how much longer it takes at the pace of this job: HUGE_VAL before a batch was done here. */
+struct train_position trainer_position(const struct trainer *t);
+double trainer_seconds_left(const struct trainer *t);
 
 /* Batches done, over all epochs: also the index of the one at work. */
 long trainer_batch_index(const struct trainer *t);

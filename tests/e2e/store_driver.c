@@ -254,7 +254,7 @@ static struct training_lease training;
 
 static bool cmd_train_take(char **arg)
 {
-    struct training_lease_about about = {"driver", "https://ci.example.com/runs/1"};
+    struct training_lease_about about = {"driver", "https://ci.example.com/runs/1", NULL};
     char holder[768];
     bool taken;
     if (!training_lease_take(store, arg[0], &about, strtod(arg[1], NULL), &training, &taken, holder, &err))

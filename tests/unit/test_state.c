@@ -57,6 +57,7 @@ static void build(struct fixture *f)
     f->s.best_fitness = 0.7;
     f->s.best_epoch = 1;
     f->s.jobs = 3;
+    f->s.epochs = EPOCHS;
     f->s.n_rows = 2;
     f->s.rows[0] =
         (struct epoch_row){.epoch = 1, .box_loss = 0.1f, .has_metrics = true, .map50 = 1.0f / 3, .seconds = 12.5};

@@ -28,7 +28,7 @@ static char folder[64];
 static struct arena arena;
 static struct error err;
 static struct store *store;
-static const struct training_lease_about about = {"github", "https://github.com/o/r/actions/runs/1"};
+static const struct training_lease_about about = {"github", "https://github.com/o/r/actions/runs/1", NULL};
 
 static void check(bool ok)
 {
@@ -256,11 +256,32 @@ static void test_takers_at_once(void **state)
     }
 }
 
+/* Only that very job is known to be dead. */
+static void test_predecessor(void **state)
+{
+    (void)state;
+    struct training_lease first, second;
+    struct training_lease_about heir = about;
+    char text[768];
+    bool taken, held;
+    assert_true(take(&first, text));
+    heir.predecessor = "somebody else";
+    check(training_lease_take(store, VERSION, &heir, TRAINING_LEASE_SECONDS, &second, &taken, text, &err));
+    assert_false(taken);
+    heir.predecessor = first.holder;
+    check(training_lease_take(store, VERSION, &heir, TRAINING_LEASE_SECONDS, &second, &taken, text, &err));
+    assert_true(taken);
+    assert_true(renew(&second));
+    check(training_lease_renew(store, &first, &held, &err));
+    assert_false(held);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(test_age),          TEST(test_take_and_release), TEST(test_crashed_holder),
                                        TEST(test_late_renewal), TEST(test_removed),          TEST(test_damaged),
-                                       TEST(test_takers_at_once)};
+                                       TEST(test_takers_at_once),
+                                       TEST(test_predecessor)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
