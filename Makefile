@@ -136,7 +136,7 @@ ASAN_BIN := $(UNIT:%.c=build/asan/%) $(FUZZ:%.c=build/asan/%)
 
 # ASan's variant comes from one make, so that its objects are made once.
 test: ## run every test that can run on this machine
-	+@$(SUBMAKE) V=release $(BIN) unit-bin golden-bin build/release/tests/e2e/store_driver build/tests/preload.so
+	+@$(SUBMAKE) V=release $(BIN) unit-bin golden-bin build/release/tests/e2e/store_driver build/release/tests/e2e/chain_driver build/tests/preload.so
 	+@$(SUBMAKE) V=grad grad-bin golden-bin
 	+@$(SUBMAKE) V=asan unit-bin fuzz-bin
 	@$(RUN) $(LINT) $(UNIT:%.c=build/release/%) $(GRAD_BIN) $(GOLDEN_BIN) $(ASAN_BIN) $(E2E)
@@ -153,7 +153,7 @@ golden: ## compare blocks, networks, loss and training steps with PyTorch, in si
 	+@$(SUBMAKE) V=grad golden-bin
 	@$(RUN) $(GOLDEN_BIN)
 
-e2e: $(BIN) build/release/tests/e2e/store_driver build/tests/preload.so ## run the program against local servers, stores and hosts
+e2e: $(BIN) build/release/tests/e2e/store_driver build/release/tests/e2e/chain_driver build/tests/preload.so ## run the program against local servers, stores and hosts
 	@$(RUN) $(E2E)
 
 asan: ## run unit tests and fuzz corpora under AddressSanitizer and UBSan

@@ -26,6 +26,8 @@ struct http_options {
     http_getenv_fn getenv;    /* AWS_CA_BUNDLE, RETRAIN_ALLOW_HTTP, RETRAIN_STALL_TIMEOUT ("30s") */
     double connect_seconds;   /* 0 = 10 */
     double stall_seconds;     /* without RETRAIN_STALL_TIMEOUT; 0 = 30 */
+    double total_seconds;     /* for a whole request; 0 = as long as it moves */
+    const char *ca_file;      /* NULL or "" = AWS_CA_BUNDLE, else the system's */
     bool is_metadata_service; /* link-local addresses: plain http, no proxy, at most 2 seconds in all */
 };
 

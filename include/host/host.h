@@ -17,6 +17,24 @@ struct output {
     const char *value; /* any bytes; the host escapes or refuses them */
 };
 
+/* The job that would go on after this one. Never NULL: "" when unknown or not to be had. */
+struct host_next {
+    const char *api_url;  /* of the host's API; "" = there is none (act, a plain machine) */
+    const char *project;  /* GitHub: "owner/name"; GitLab: the project's number */
+    const char *workflow; /* GitHub: the file's name in .github/workflows */
+    const char *ref;      /* what to start it on, as the API wants it */
+    const char *why_not;  /* "" = the API can start it; else the sentence that says why not */
+    const char *by_hand;  /* what a person does instead, at `page`: "press ..." */
+    const char *page;
+    const char *command;  /* or runs: "gh workflow run train.yml --ref main"; "" = names that do not belong into a shell */
+    const char *runs_url; /* with a run's number behind it the page of that run */
+    const char *token, *token_name; /* the job's own, and the variable that it is in; secret */
+    const char *ca_file;            /* of the API's server */
+    bool is_api_started;            /* an API call has started this job: a person's, a program's or another job's */
+    bool is_person_started;         /* and its sender is known to be a user, not a bot */
+    bool loses_disk;                /* whatever this machine's disk holds is gone after the job */
+};
+
 struct host {
     const char *name;      /* "github", "gitlab", "local": what the manifest says */
     bool is_act;           /* GitHub's variables, but nektos/act */
@@ -24,8 +42,9 @@ struct host {
     const char *repository, *commit, *ref, *run_url; /* "" when unknown */
     bool has_job_start;    /* job_started is known (GitLab: CI_JOB_STARTED_AT; GitHub: mtime of the workflow folder) */
     time_t job_started;
-    double job_timeout_seconds; /* 0 = unknown */
+    double job_timeout_seconds; /* 0 = unknown; GitHub's own runners: six hours, which no setting raises */
     bool is_fork_pull_request;  /* no secrets and no identity to be had */
+    struct host_next next;
     enum log_commands log_commands;
     bool debug;                 /* RUNNER_DEBUG=1, CI_DEBUG_TRACE=true */
     getenv_fn getenv;

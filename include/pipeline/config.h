@@ -41,6 +41,9 @@ struct config {
 
     int threads;                          /* resolved: never 0 */
     double time_budget, checkpoint_every, role_duration; /* seconds */
+    bool continues;
+    int max_jobs;
+    const char *token; /* secret; "" = not given */
     bool force, smoke;
     const char *kernels;
 

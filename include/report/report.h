@@ -25,6 +25,7 @@ struct report {
     const char *status;   /* published, skipped, checkpointed, rejected, planned, failed */
     const char *headline; /* one sentence: what happened and what to do next */
     const char *version, *store_url, *model_url;
+    const char *next_url; /* page where the next job runs or is started; NULL or "" = none */
     const struct json *manifest; /* NULL when there is none (failures): dataset, recipe, metrics, training, artifacts */
     const struct json *previous; /* manifest of what latest.json named before, or NULL: metrics are compared with it */
     bool is_same_photos; /* the metrics of `previous` were measured on this run's held-back images */

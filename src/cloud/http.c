@@ -24,7 +24,7 @@ struct http {
     struct curl_slist *slist;
     char *ca_file, *allow_http; /* owned, may be NULL */
     const char *proxy;          /* the variable that names one, NULL = none */
-    double connect_seconds, stall_seconds;
+    double connect_seconds, stall_seconds, total_seconds; /* total: 0 = none */
     bool is_metadata_service;
     bool was_reached;     /* a reply came once: the address is right, and what is refused now may come back */
     bool wants_fresh;     /* the last attempt failed: its connection may be in mid-body */
@@ -87,10 +87,12 @@ bool http_open(const struct http_options *o, struct http **out, struct error *e)
     }
     h->connect_seconds = o->connect_seconds > 0 ? o->connect_seconds : CONNECT_SECONDS;
     h->stall_seconds = o->stall_seconds > 0 ? o->stall_seconds : STALL_SECONDS;
+    h->total_seconds = o->is_metadata_service ? METADATA_SECONDS : o->total_seconds;
     h->is_metadata_service = o->is_metadata_service;
+    h->ca_file = copy(o->ca_file);
     if (o->getenv) {
         const char *stall = o->getenv("RETRAIN_STALL_TIMEOUT");
-        h->ca_file = copy(o->getenv("AWS_CA_BUNDLE"));
+        h->ca_file = h->ca_file ? h->ca_file : copy(o->getenv("AWS_CA_BUNDLE"));
         h->allow_http = copy(o->getenv("RETRAIN_ALLOW_HTTP"));
         h->proxy = find_proxy(o->getenv);
         if (stall && stall[0]) {
@@ -305,10 +307,9 @@ static void set_body(CURL *c, const struct http_request *r)
 static void set_timeouts(CURL *c, const struct http *h, unsigned patience)
 {
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(h->connect_seconds * 1000));
-    if (h->is_metadata_service) {
-        curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(METADATA_SECONDS * 1000));
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(h->total_seconds * 1000));
+    if (h->is_metadata_service)
         curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
-    }
     /* Not one time for the whole transfer: a model may be large and the line slow, but it must move. */
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)(h->stall_seconds * (patience ? patience : 1)));

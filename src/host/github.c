@@ -11,6 +11,7 @@
 #define LIMIT_EVENT_BYTES (25u << 20)    /* GitHub's own ceiling for webhook payloads */
 #define LIMIT_SUMMARY_BYTES (900u << 10) /* GitHub drops a summary over 1 MiB as a whole */
 #define LIMIT_OUTPUT_BYTES (1u << 20)
+#define HOSTED_JOB_SECONDS (6 * 3600.0) /* of GitHub's own runners; `timeout-minutes` can only lower it */
 
 static bool is_here(getenv_fn env)
 {
@@ -62,7 +63,10 @@ static void fill(getenv_fn env, struct arena *a, struct host *h)
         h->has_job_start = true;
         h->job_started = st.mtime.tv_sec;
     }
+    if (!strcmp(host_env(env, "RUNNER_ENVIRONMENT"), "github-hosted") && !h->is_act)
+        h->job_timeout_seconds = HOSTED_JOB_SECONDS;
     h->is_fork_pull_request = is_fork(env, a);
+    github_fill_next(env, a, h);
     h->log_commands = LOG_COMMANDS_GITHUB;
     h->debug = !strcmp(host_env(env, "RUNNER_DEBUG"), "1");
 }

@@ -31,6 +31,7 @@ static void fill(getenv_fn env, struct arena *a, struct host *h)
     /* A fork's merge request runs in the fork, whose protected variables are not ours, unless a member started it
      * here. */
     h->is_fork_pull_request = *source && *target && strcmp(source, target) && !strcmp(project, source);
+    gitlab_fill_next(env, a, h);
     h->log_commands = LOG_COMMANDS_GITLAB;
     h->debug = !strcmp(host_env(env, "CI_DEBUG_TRACE"), "true");
 }

@@ -1,10 +1,14 @@
 #include "host/host.h"
 
+#include <string.h>
+
 #include "host/host_private.h"
 
 /* In order of asking: the last one is everywhere. */
 static const struct host_kind *const kinds[] = {&host_github, &host_gitlab, &host_local};
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+const struct host_next host_next_none = {"", "", "", "", "", "", "", "", "", "", "", "", false, false, false};
 
 const char *host_env(getenv_fn env, const char *name)
 {
@@ -23,8 +27,15 @@ void host_detect(getenv_fn env, const char *cwd, struct arena *a, struct host *o
                          .commit = "",
                          .ref = "",
                          .run_url = "",
+                         .next = host_next_none,
                          .getenv = env};
     kinds[k]->fill(env, a, out);
+}
+
+bool host_is_plain_name(const char *text)
+{
+    return *text && *text != '-' &&
+           !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-")];
 }
 
 static const struct host_kind *kind_of(const struct host *h)

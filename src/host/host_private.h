@@ -14,6 +14,13 @@ struct host_kind {
 
 extern const struct host_kind host_github, host_gitlab, host_local;
 
+extern const struct host_next host_next_none;
+/* github_next.c, gitlab_next.c: h->next, after the rest of h. */
+void github_fill_next(getenv_fn env, struct arena *a, struct host *h);
+void gitlab_fill_next(getenv_fn env, struct arena *a, struct host *h);
+/* May stand in a line that people paste into a shell: [A-Za-z0-9._/-] only. */
+bool host_is_plain_name(const char *text);
+
 /* The variable's value, "" when unset. */
 const char *host_env(getenv_fn env, const char *name);
 

@@ -73,6 +73,9 @@ static bool read_flag(struct loader *l, int *i, struct error *e)
         return fail_unknown_flag(name, e);
 
     const char *flag = arena_printf(in->arena, "--%s", o->name);
+    if (o->scope == OPTION_SECRET)
+        return fail(e, ERR_CONFIG, "%s: a secret is not for the command line, which others can read: set the variable RETRAIN_%s",
+                    flag, option_env_name(o->name, in->arena));
     const char *next = *i + 1 < in->argc ? in->argv[*i + 1] : NULL;
     bool ignored;
     if (has_equals)
@@ -215,7 +218,7 @@ static char *describe_given(const struct loader *l)
     struct str_buf b = STR_BUF(8 << 10);
     for (int i = 0; i < option_count; i++) {
         const struct option *o = &option_table[i];
-        if (!l->origins[i])
+        if (!l->origins[i] || o->scope == OPTION_SECRET)
             continue;
         bool is_quiet = false;
         for (size_t k = 0; k < sizeof quiet / sizeof *quiet; k++)

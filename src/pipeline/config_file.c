@@ -47,6 +47,10 @@ static bool read_file_key(struct loader *l, const char *key, unsigned line, cons
 {
     struct arena *a = l->in->arena;
     const struct option *o = option_find(str_of(key));
+    if (o && o->scope == OPTION_SECRET)
+        return fail(e, ERR_CONFIG, "%s:%u: %s: a secret is not for a file in the repository: set the variable RETRAIN_%s, on GitHub "
+                    "the input '%s', and take back what was committed here", file, line, o->name, option_env_name(o->name, a),
+                    o->name);
     if (!o || o->scope != OPTION_INPUT) {
         const char *near = o ? NULL : option_nearest(str_of(key), OPTION_INPUT);
         return fail(e, ERR_CONFIG, "%s:%u: %s '%.80s'%s%s%s", file, line,

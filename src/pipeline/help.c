@@ -36,7 +36,10 @@ static void add_option(struct str_buf *out, const struct option *o)
 {
     enum { LEFT = 34, RIGHT = 84 };
     size_t start = out->n;
-    str_buf_printf(out, "  --%s %s", o->name, value_word(o));
+    if (o->scope == OPTION_SECRET)
+        str_buf_printf(out, "  %s (variable only)", o->name);
+    else
+        str_buf_printf(out, "  --%s %s", o->name, value_word(o));
     size_t used = out->n - start;
     if (used + 1 > LEFT)
         str_buf_printf(out, "\n%*s", LEFT, "");
@@ -148,7 +151,7 @@ static void add_values(struct str_buf *out, const struct option *o)
         break;
     case OPTION_TEXT:
     case OPTION_MAP:
-        str_buf_adds(out, o->type == OPTION_MAP ? "see below" : "text");
+        str_buf_adds(out, o->type == OPTION_MAP ? "see below" : o->scope == OPTION_SECRET ? "secret; variable or input only" : "text");
         break;
     }
 }
@@ -219,7 +222,8 @@ static void add_quoted(struct str_buf *out, const char *text)
 }
 
 /* No input has a `default:`: GitHub would hand it over as if the user had written it, and it would win over
- * retrain.yml. The defaults are told in the description instead. */
+ * retrain.yml. The defaults are told in the description instead. But the token cannot stand there, and the runner gives
+ * the job's own to no container unless asked. */
 void config_help_action_yml(struct str_buf *out)
 {
     str_buf_adds(
@@ -242,6 +246,8 @@ void config_help_action_yml(struct str_buf *out)
         str_buf_printf(out, "  %s:\n    description: ", o->name);
         add_quoted(out, str_buf_text(&text));
         str_buf_adds(out, "\n    required: false\n");
+        if (o->scope == OPTION_SECRET)
+            str_buf_adds(out, "    default: ${{ github.token }}\n");
         str_buf_free(&text);
     }
     str_buf_adds(out, "outputs:\n");

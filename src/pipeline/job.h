@@ -53,6 +53,7 @@ struct job {
     struct keeper *keeper;       /* brings checkpoints to the store while training goes on, so that a later job on another
                                   * machine goes on; NULL when that is not wanted */
     int n_jobs;                  /* this run included, how many have worked on this version */
+    long steps_before, steps;    /* batches trained and epochs measured: when this run began, and at its newest checkpoint */
 
     struct json *refused; /* refused.c: manifest of a model of this version that an earlier run's gate refused, or NULL; owned */
     bool is_refused_kept; /* what this run's gate refused lies in the store */
@@ -64,6 +65,7 @@ struct job {
     struct outputs outputs;
     struct str summary;   /* Markdown of the last report_write; goes to the host once, at the end */
     const char *headline; /* last line of the log and first of the report */
+    const char *next_url; /* page where the next job runs, or is to be started; NULL = none */
 };
 
 /* Opens a store with the run's options; is_hasty as in store_options. The caller closes it. */

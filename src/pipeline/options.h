@@ -20,7 +20,7 @@ enum option_type {
     OPTION_MAP,
 };
 
-enum option_scope { OPTION_INPUT, OPTION_OUTSIDE, OPTION_CLI };
+enum option_scope { OPTION_INPUT, OPTION_OUTSIDE, OPTION_SECRET, OPTION_CLI };
 
 struct option {
     const char *name;

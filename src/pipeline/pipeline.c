@@ -98,6 +98,7 @@ bool pipeline_main(const struct pipeline_input *in, struct error *e)
     struct job job = {.config = &config, .host = &host, .arena = &arena, .began = began, .n_jobs = 1, .folder_lock = -1};
     bool ok = config_load(&input, &config, e);
     configure_log(&host, &config);
+    log_mask(config.token);
     ok = ok && run_command(&job, e);
     conclude(&job, ok, e);
     job_free(&job);

@@ -47,6 +47,7 @@ void report_write(struct job *j, const struct trained *t, const struct json *man
         .version = j->outputs.version ? j->outputs.version : "",
         .store_url = j->store ? store_url(j->store) : j->config->store,
         .model_url = j->outputs.model_url ? j->outputs.model_url : "",
+        .next_url = j->next_url,
         .manifest = manifest,
         .previous = j->latest,
         .is_same_photos = j->is_compared,

@@ -62,6 +62,7 @@ bool resume_fetch(struct job *j, struct checkpoint_list *stored, bool *found, st
             log_warning("trying the one before it");
     }
     j->n_jobs = *found ? here.jobs + 1 : 1;
+    j->steps = j->steps_before = *found ? here.batches + here.epoch : 0;
     return true;
 }
 
@@ -69,6 +70,7 @@ static bool offer(void *ctx, const struct train_position *at, struct error *e)
 {
     struct job *j = ctx;
     (void)e;
+    j->steps = at->batches + at->epoch;
     keeper_offer(j->keeper, at);
     return true;
 }

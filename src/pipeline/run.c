@@ -10,6 +10,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "pipeline/chain.h"
 #include "pipeline/claim.h"
 #include "pipeline/gate.h"
 #include "pipeline/publish_model.h"
@@ -71,9 +72,6 @@ static bool pause_training(struct job *j, const struct trained *t, struct error 
     struct arena *a = j->arena;
     bool is_stopped = stop_requested();
     const char *more = t->jobs_left > 1 ? arena_printf(a, " (about %d more jobs)", t->jobs_left) : "";
-    job_conclude(j, "checkpointed",
-                 arena_printf(a, "checkpointed after %d of %d epochs: run the job again and training goes on from there%s",
-                              t->n_rows, t->epochs, more));
     struct error unsaved = {0};
     bool is_stored = resume_settle(j, &unsaved);
     resume_end(j); /* before anything starts the next job */
@@ -82,6 +80,8 @@ static bool pause_training(struct job *j, const struct trained *t, struct error 
             return fail(e, unsaved.code, "training is checkpointed on this machine only: %s", unsaved.message);
         log_warning("%s: the next job goes on from the checkpoint before it", unsaved.message);
     }
+    const char *next = chain_next(j);
+    job_conclude(j, "checkpointed", arena_printf(a, "checkpointed after %d of %d epochs%s: %s", t->n_rows, t->epochs, more, next));
     report_write(j, t, NULL);
     return !is_stopped || fail(e, ERR_STOPPED, "%s", j->headline);
 }

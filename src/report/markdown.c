@@ -28,6 +28,17 @@ static void add_row_code(struct str_buf *out, const char *label, const char *tex
     str_buf_adds(out, " |\n");
 }
 
+/* Only what can be nothing but a web address; else as text. */
+static void add_row_link(struct str_buf *out, const char *label, const char *url)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=?&%~";
+    size_t n = url ? strlen(url) : 0;
+    if (n > 0 && n <= 500 && strspn(url, plain) == n && (!strncmp(url, "https://", 8) || !strncmp(url, "http://", 7)))
+        str_buf_printf(out, "| %s | [%s](%s) |\n", label, url, url);
+    else
+        add_row_code(out, label, url);
+}
+
 static void add_outcome(const struct report *r, struct str_buf *out)
 {
     const struct json *source = json_get(r->manifest, "source");
@@ -38,6 +49,7 @@ static void add_outcome(const struct report *r, struct str_buf *out)
     add_row_code(out, "Version", r->version);
     add_row_code(out, "Store", r->store_url);
     add_row_code(out, "Model", r->model_url);
+    add_row_link(out, "Go on at", r->next_url);
     char commit[13];
     snprintf(commit, sizeof commit, "%.12s", fact_string(source, "commit"));
     add_row_code(out, "Commit", commit);

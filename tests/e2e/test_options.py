@@ -57,9 +57,11 @@ inputs_block = action.split("\ninputs:\n")[1].split("\noutputs:\n")[0]
 outputs_block = action.split("\noutputs:\n")[1]
 inputs = re.findall(r"^  ([a-z0-9-]+):$", inputs_block, re.M)
 tap.ok(re.findall(r"^  ([a-z0-9-]+):$", outputs_block, re.M) == OUTPUTS, "action.yml declares the outputs")
-tap.ok("default:" not in inputs_block.replace("(default:", ""),
-       "no input of action.yml has a default, which would win over retrain.yml")
-in_help = re.findall(r"^  --([a-z0-9-]+)", help_page.stdout, re.M)
+tap.equal(re.findall(r"^  token:\n    description: .*\n    required: false\n    default: (.*)$", inputs_block, re.M),
+          ["${{ github.token }}"], "the job's own token is handed over: the runner gives it to no container unless asked")
+tap.ok(inputs_block.replace("(default:", "").count("default:") == 1,
+       "no other input of action.yml has a default, which would win over retrain.yml")
+in_help = re.findall(r"^  (?:--)?([a-z0-9-]+)(?: .*)?$", help_page.stdout.split("\nDataset\n")[1].split("\nKeys of augment\n")[0], re.M)
 cli_only = {"output", "version", "manifest", "delete", "annotate", "confidence", "iou", "max-detections", "part", "square", "offline-ok", "plan-kernels"}
 tap.ok(set(in_help) == set(inputs) | cli_only and len(in_help) == len(set(in_help)), "help and action.yml list the same options",
        str(set(in_help) ^ set(inputs)))

@@ -362,6 +362,56 @@ static void gitlab_is_read(void **state)
     assert_string_equal(h.workspace, "/cwd");
 }
 
+static void gitlab_job_times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *started, *timeout;
+        long at; /* 0 = unknown */
+        double seconds;
+    } cases[] = {
+        {"2026-11-21T08:15:30Z", "3600", 1795248930, 3600},
+        {"2026-11-21T08:15:30.123456789Z", "3600.5", 1795248930, 3600.5},
+        {"2026-11-21T10:15:30+02:00", "60", 1795248930, 60},
+        {"2026-11-21T02:45:30-05:30", "1e4", 1795248930, 10000},
+        {"2026-11-21 08:15:30Z", "1", 1795248930, 1},
+        {"2026-11-21T08:15:30", "1h", 0, 0}, /* no zone: it could be any hour */
+        {"2026-11-21T08:15Z", "0x10", 0, 0},
+        {"2026-02-30T08:15:30Z", "nan", 0, 0},
+        {"2026-11-21T24:15:30Z", "inf", 0, 0},
+        {"2026-11-21T08:15:30.Z", "-1", 0, 0},
+        {"2026-11-21T08:15:30+2:00", " 60", 0, 0},
+        {"1795248930", "60s", 0, 0},
+        {"", "", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *list[] = {"GITLAB_CI", "true", "CI_JOB_STARTED_AT", cases[i].started, "CI_JOB_TIMEOUT", cases[i].timeout, NULL};
+        struct host h;
+        environment = list;
+        host_detect(env, "/cwd", &arena, &h);
+        if (h.has_job_start != (cases[i].at != 0) || (cases[i].at && h.job_started != cases[i].at))
+            fail_msg("CI_JOB_STARTED_AT %s", cases[i].started);
+        if (h.job_timeout_seconds != cases[i].seconds)
+            fail_msg("CI_JOB_TIMEOUT %s gives %g", cases[i].timeout, h.job_timeout_seconds);
+    }
+}
+
+static void github_job_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *where, *act;
+        double seconds;
+    } cases[] = {{"github-hosted", "", 6 * 3600}, {"self-hosted", "", 0}, {"", "", 0}, {"github-hosted", "true", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *list[] = {"GITHUB_ACTIONS", "true", "RUNNER_ENVIRONMENT", cases[i].where, "ACT", cases[i].act, NULL};
+        struct host h;
+        environment = list;
+        host_detect(env, "/cwd", &arena, &h);
+        assert_true(h.job_timeout_seconds == cases[i].seconds);
+    }
+}
+
 /* The dotenv report's whole grammar: KEY=VALUE, keys [A-Za-z0-9_]+, no blanks, no empty lines, at most 5 KB. */
 static int count_dotenv(const char *text)
 {
@@ -471,6 +521,8 @@ int main(void)
         cmocka_unit_test(github_is_read),
         cmocka_unit_test(forks_are_recognised),
         cmocka_unit_test(gitlab_is_read),
+        cmocka_unit_test(gitlab_job_times),
+        cmocka_unit_test(github_job_limit),
         cmocka_unit_test(gitlab_dotenv_holds_its_grammar),
         cmocka_unit_test(elsewhere_is_local),
     };

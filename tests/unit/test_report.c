@@ -111,6 +111,31 @@ static void markdown_tells_the_outcome(void **state)
     json_free(old);
 }
 
+static void a_link_is_a_web_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *row; /* NULL = there is none */
+    } cases[] = {
+        {"https://github.com/o/r/actions/runs/1", "| Go on at | [https://github.com/o/r/actions/runs/1](https://github.com/o/r/actions/runs/1) |"},
+        {"javascript:alert", "| Go on at | `javascript:alert` |"},
+        {"https://x/)[b](https://y", "| Go on at | https"},
+        {"https://x/a b|c\n# d", "| Go on at | https"},
+        {"", NULL},
+        {NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct str_buf out = STR_BUF(1 << 16);
+        struct report r = {.status = "checkpointed", .next_url = cases[i].url};
+        report_markdown(&r, &out);
+        assert_true(cases[i].row ? has(&out, cases[i].row) : !has(&out, "Go on at"));
+        assert_int_equal(has(&out, "1](http"), i == 0);
+        assert_false(has(&out, "[b]("));
+        assert_false(has(&out, "\n# d"));
+        str_buf_free(&out);
+    }
+}
+
 static void a_model_is_not_compared_with_itself(void **state)
 {
     (void)state;
@@ -302,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(markdown_tells_the_outcome),
+        cmocka_unit_test(a_link_is_a_web_address),
         cmocka_unit_test(a_model_is_not_compared_with_itself),
         cmocka_unit_test(rows_stay_rows),
         cmocka_unit_test(nothing_known_is_fine),
