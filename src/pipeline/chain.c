@@ -35,31 +35,42 @@ static bool is_perhaps_chained(const struct job *j)
     return n->is_api_started && !is_surely_a_persons;
 }
 
-/* NULL = nothing speaks against the next job. */
-static const char *why_none(const struct job *j)
+/* What is known before training begins. NULL = nothing speaks against a next job. */
+static const char *why_never(const struct job *j)
 {
-    const struct config *c = j->config;
     const struct host_next *n = &j->host->next;
-    bool is_folder = str_starts(str_of(c->store), "file://");
+    bool is_folder = str_starts(str_of(j->config->store), "file://");
 
     if (!*n->api_url)
         return arena_printf(j->arena, "%s has no way to start a job", j->host->is_act ? "act" : "this machine");
-    if (j->steps <= j->steps_before)
-        return "this job got no further, and another would not either: raise time-budget";
-    if (j->n_jobs >= c->max_jobs)
-        return arena_printf(j->arena, "this was job %d, and max-jobs is %d", j->n_jobs, c->max_jobs);
     if (*n->why_not)
         return n->why_not;
     if (is_folder && n->loses_disk)
         return arena_printf(j->arena, "%s is gone after this job, and the checkpoint with it: name a store that stays, such as "
-                                      "s3://bucket/prefix", c->store);
-    if (j->n_jobs == 1 && is_perhaps_chained(j))
-        return "this job, started by an API call, found no checkpoint, so one that it started might find none either; "
-               "the next job, which goes on from here, may start others again";
+                                      "s3://bucket/prefix", j->config->store);
     if (!*token_of(j))
         return is_github(j) ? "there is no token: give the input `token`, such as ${{ github.token }}, with `permissions: actions: write`"
                             : "there is no token: set RETRAIN_TOKEN to a pipeline trigger token";
     return NULL;
+}
+
+static const char *why_not_now(const struct job *j)
+{
+    if (j->steps <= j->steps_before)
+        return "this job got no further, and another would not either: raise time-budget";
+    if (j->n_jobs >= j->config->max_jobs)
+        return arena_printf(j->arena, "this was job %d, and max-jobs is %d", j->n_jobs, j->config->max_jobs);
+    if (j->n_jobs == 1 && is_perhaps_chained(j))
+        return "this job, started by an API call, found no checkpoint, so one that it started might find none either; "
+               "the next job, which goes on from here, may start others again";
+    return NULL;
+}
+
+void chain_warn(const struct job *j)
+{
+    const char *why = j->config->continues ? why_never(j) : NULL;
+    if (why)
+        log_warning("continue: no next job will be started: %s", why);
 }
 
 static bool start(struct job *j, const char **url, struct error *e)
@@ -96,7 +107,8 @@ const char *chain_next(struct job *j)
 
     if (!j->config->continues || stop_requested()) /* who stops a job does not want another one */
         return by_hand(j);
-    why = why_none(j);
+    why = why_never(j);
+    why = why ? why : why_not_now(j);
     if (!why && start(j, &url, &e)) {
         log_notice("go on: %s", url);
         j->next_url = url;

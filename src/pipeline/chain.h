@@ -9,6 +9,9 @@
  * or the next job would find it taken. */
 const char *chain_next(struct job *j);
 
+/* Says what will keep `continue` from starting one, before hours are spent. */
+void chain_warn(const struct job *j);
+
 /* When this job began, asked of the host's API where that is better than what its variables tell: seconds ago. False: not
  * known. At most two seconds. */
 bool chain_job_age(struct job *j, double *age_s);

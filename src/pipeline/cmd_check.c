@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "core/log.h"
-#include "pipeline/job.h"
+#include "pipeline/chain.h"
 #include "pipeline/show.h"
 
 static void print_balance(const struct dataset *d)
@@ -65,6 +65,7 @@ bool cmd_check(struct job *j, struct error *e)
     struct error store_error = {0};
     bool is_data_good = check_dataset(j, e);
     bool is_store_good = check_store(j, &store_error);
+    chain_warn(j);
     if (is_data_good && is_store_good) {
         j->outputs.status = "planned";
         j->headline = "check: configuration, dataset and store are in order";

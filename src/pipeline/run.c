@@ -138,6 +138,7 @@ bool cmd_run(struct job *j, struct error *e)
     job_log_defects(j, 20);
     if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !job_prepare(j, true, e))
         return false;
+    chain_warn(j);
 
     bool is_ours = false;
     char who[CLAIM_WHO];

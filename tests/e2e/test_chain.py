@@ -15,7 +15,7 @@ import tap
 from radosgw import free_port
 from workspace import make_workspace, start
 
-DRIVER = os.path.abspath("build/release/tests/e2e/chain_driver")
+DRIVER = os.path.abspath(os.environ.get("CHAIN_DRIVER", "build/release/tests/e2e/chain_driver"))
 TOKEN = "ghs_thetokenofthisjob0123456789"
 OWN_TOKEN = "github_pat_ofaperson0123456789"
 TRIGGER_TOKEN = "glptt-0123456789abcdef0123"
@@ -54,6 +54,8 @@ def drive(env, *answers, what="next", jobs=1, steps=5, options=()):
     r = subprocess.run([DRIVER, what, str(jobs), str(steps), *options], env=env, cwd=scratch, capture_output=True, text=True,
                        timeout=120, check=False)
     leaks.saw(r.stdout + r.stderr)
+    if r.returncode:
+        raise RuntimeError("%s ended with %d: %s" % (DRIVER, r.returncode, r.stderr))
     return r.stdout.strip(), r.stderr
 
 
@@ -183,6 +185,9 @@ def test_tokens():
         tap.ok("::add-mask::" + want in log, "and GitHub is asked to mask it")
     leaks.add("ghp_onthecommandline0123456789")
     work = make_workspace(2, 1)
+    r = tap.run("check", cwd=work, env=github(INPUT_TOKEN="", INPUT_STORE=""))
+    tap.ok(r.returncode == 0 and "warning: continue: no next job will be started: file://models is gone" in r.stderr,
+           "`check` says what would keep a chain from going on", r.stderr)
     r = tap.run("plan", "--token", "ghp_onthecommandline0123456789", cwd=work)
     tap.ok(r.returncode == 2 and "--token: a secret is not for the command line" in r.stderr and "RETRAIN_TOKEN" in r.stderr,
            "a token on the command line is refused", r.stderr)
