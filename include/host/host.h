@@ -43,6 +43,7 @@ struct host {
     bool has_job_start;    /* job_started is known (GitLab: CI_JOB_STARTED_AT; GitHub: mtime of the workflow folder) */
     time_t job_started;
     double job_timeout_seconds; /* 0 = unknown; GitHub's own runners: six hours, which no setting raises */
+    bool is_pull_request;       /* or a merge request: what runs is no state of the branch yet */
     bool is_fork_pull_request;  /* no secrets and no identity to be had */
     struct host_next next;
     enum log_commands log_commands;

@@ -48,6 +48,7 @@ struct config {
     const char *kernels;
 
     double min_map50, max_map50_drop;
+    bool on_revert;
     const char *formats; /* "onnx,safetensors": chosen words in the table's order */
     bool onnx_dynamic_batch;
     int keep_versions;
@@ -115,7 +116,7 @@ void config_help_action_yml(struct str_buf *out);
       "print detections in images, folders, patterns as JSON lines (--annotate DIR draws them)")                       \
     X(pull, "", 0, 0, "fetch the latest (or --version) model to --output, a file or a folder, verified")               \
     X(list, "", 0, 0, "print the published versions with their metrics")                                               \
-    X(rollback, "[VERSION]", 0, 1, "point latest.json at an earlier version (--delete removes the bad one)")           \
+    X(rollback, "[VERSION]", 0, 1, "point latest.json at the previous good or the named version (--delete, --on-revert)")           \
     X(help, "[OPTION]", 0, 1, "print this page, or one option's")
 
 #endif

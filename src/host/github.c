@@ -65,6 +65,7 @@ static void fill(getenv_fn env, struct arena *a, struct host *h)
     }
     if (!strcmp(host_env(env, "RUNNER_ENVIRONMENT"), "github-hosted") && !h->is_act)
         h->job_timeout_seconds = HOSTED_JOB_SECONDS;
+    h->is_pull_request = str_starts(str_of(host_env(env, "GITHUB_EVENT_NAME")), "pull_request");
     h->is_fork_pull_request = is_fork(env, a);
     github_fill_next(env, a, h);
     h->log_commands = LOG_COMMANDS_GITHUB;

@@ -28,6 +28,7 @@ static void fill(getenv_fn env, struct arena *a, struct host *h)
     h->has_job_start = clock_parse_rfc3339(str_of(host_env(env, "CI_JOB_STARTED_AT")), &h->job_started);
     if (!str_to_double(str_of(host_env(env, "CI_JOB_TIMEOUT")), &h->job_timeout_seconds) || h->job_timeout_seconds < 0)
         h->job_timeout_seconds = 0;
+    h->is_pull_request = *host_env(env, "CI_MERGE_REQUEST_IID") != '\0';
     /* A fork's merge request runs in the fork, whose protected variables are not ours, unless a member started it
      * here. */
     h->is_fork_pull_request = *source && *target && strcmp(source, target) && !strcmp(project, source);

@@ -1,5 +1,5 @@
-/* Published versions, newest first: a table for people; with --log-format json one manifest per line, and with
- * --output-json all of them in a file. */
+/* Published versions, newest first, then refused ones and the last moves of latest.json: tables for people; with --log-format
+ * json one manifest of a published version per line, and with --output-json all of it in a file. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,9 +8,17 @@
 #include "core/log.h"
 #include "pipeline/job.h"
 #include "pipeline/show.h"
+#include "store/rejected.h"
 
 #define LIMIT_LIST_BYTES (256u << 20)
 #define COMMIT_SHOWN 10
+#define MOVES_SHOWN 5
+
+/* What a store has to tell. */
+struct inventory {
+    struct json *published, *rejected, *moves; /* owned */
+    const char *latest;                        /* "" = nothing */
+};
 
 static const char *version_of(const struct json *m)
 {
@@ -62,11 +70,11 @@ static void print_commit(const struct json *m)
     putchar('\n');
 }
 
-static void print_row(const struct json *m, int width, bool is_latest)
+static void print_row(const struct json *m, int width, char mark)
 {
     const struct json *metrics = json_get(m, "metrics");
     double model = size_of(m, "model.onnx");
-    printf("%c %-*s", is_latest ? '*' : ' ', width, version_of(m));
+    printf("%c %-*s", mark, width, version_of(m));
     print_created(m);
     print_number(json_get(metrics, "map50"), 6, 4);
     print_number(json_get(metrics, "map50_95"), 8, 4);
@@ -79,27 +87,38 @@ static void print_row(const struct json *m, int width, bool is_latest)
     print_commit(m);
 }
 
-static void print_table(const struct json *all, const char *latest)
+static int widest(const struct json *all, int width)
 {
-    int width = (int)strlen("version");
     for (size_t i = 0; i < json_len(all); i++) {
         int n = (int)strlen(version_of(json_at(all, i)));
         width = n > width ? n : width;
     }
+    return width;
+}
+
+static void print_table(const struct inventory *x)
+{
+    int width = widest(x->rejected, widest(x->published, (int)strlen("version")));
     printf("  %-*s  %-16s  %6s  %8s  %6s  %10s  %10s  %s\n", width, "version", "created (UTC)", "mAP50", "mAP50-95", "images",
            "model.onnx", "all files", "commit");
-    for (size_t i = 0; i < json_len(all); i++)
-        print_row(json_at(all, i), width, !strcmp(latest, version_of(json_at(all, i))));
+    for (size_t i = 0; i < json_len(x->published); i++) {
+        const struct json *m = json_at(x->published, i);
+        print_row(m, width, !strcmp(x->latest, version_of(m)) ? '*' : ' ');
+    }
+    for (size_t i = 0; i < json_len(x->rejected); i++)
+        print_row(json_at(x->rejected, i), width, 'x');
     fflush(stdout);
 }
 
-static bool write_file(const struct json *all, const char *latest, const char *path, struct error *e)
+static bool write_file(const struct inventory *x, const char *path, struct error *e)
 {
     struct arena a = {0};
     struct str_buf text = STR_BUF(LIMIT_LIST_BYTES);
     struct json *root = json_new_object();
-    json_set(root, "latest", json_new_string(*latest ? latest : NULL));
-    json_set(root, "versions", json_copy(all));
+    json_set(root, "latest", json_new_string(*x->latest ? x->latest : NULL));
+    json_set(root, "versions", json_copy(x->published));
+    json_set(root, "rejected", json_copy(x->rejected));
+    json_set(root, "history", json_copy(x->moves));
     json_write(root, true, &text);
     bool ok = fs_mkdirs(fs_dir(&a, path), e) && fs_write_atomic(path, str_buf_view(&text), e);
     json_free(root);
@@ -108,41 +127,63 @@ static bool write_file(const struct json *all, const char *latest, const char *p
     return ok || fail_in(e, "output-json");
 }
 
-/* What the table does not say in itself. */
-static void say_sum(const struct job *j, const struct json *all, const char *latest)
+static void say_moves(const struct json *moves)
 {
-    size_t n = json_len(all);
+    size_t n = json_len(moves);
+    for (size_t i = n > MOVES_SHOWN ? n - MOVES_SHOWN : 0; i < n; i++) {
+        const struct json *m = json_at(moves, i);
+        const char *by = json_string(json_get(m, "by"), "");
+        log_info("latest.json %s: %s to %s (%s%s%s)", json_string(json_get(m, "time"), "?"), json_string(json_get(m, "from"), "nothing"),
+                 json_string(json_get(m, "to"), "?"), json_string(json_get(m, "why"), "?"), *by ? ", " : "", by);
+    }
+}
+
+/* What the table does not say in itself. */
+static void say_sum(const struct job *j, const struct inventory *x)
+{
+    size_t n = json_len(x->published), n_rejected = json_len(x->rejected);
     double sum = 0;
     bool has_latest = false;
     for (size_t i = 0; i < n; i++) {
-        sum += size_of(json_at(all, i), NULL);
-        has_latest |= !strcmp(latest, version_of(json_at(all, i)));
+        sum += size_of(json_at(x->published, i), NULL);
+        has_latest |= !strcmp(x->latest, version_of(json_at(x->published, i)));
     }
     if (!n)
         log_info("nothing is published in %s yet", store_url(j->store));
     else if (has_latest)
         log_info("%zu version%s, %.1f MB; * is the latest: what latest.json names and applications get", n, n == 1 ? "" : "s",
                  sum / 1e6);
-    else if (*latest)
-        log_warning("latest.json names %s, which is not published: run `retrain rollback VERSION` with one of these", latest);
+    else if (*x->latest)
+        log_warning("latest.json names %s, which is not published: run `retrain rollback VERSION` with one of these", x->latest);
     else
         log_warning("no latest.json names one of these, so applications get none: run `retrain rollback VERSION`");
+    if (n_rejected)
+        log_info("x: refused by the quality gate, below rejected/; the newest %d are kept", REJECTED_KEPT);
+}
+
+static bool take_stock(struct job *j, struct inventory *x, struct error *e)
+{
+    return job_open_store(j, e) && publish_list(j->store, &x->published, e) && rejected_list(j->store, &x->rejected, e) &&
+           history_read(j->store, &x->moves, e);
 }
 
 bool cmd_list(struct job *j, struct error *e)
 {
     const struct config *c = j->config;
-    struct json *all = NULL;
-    if (!job_open_store(j, e) || !publish_list(j->store, &all, e))
-        return false;
-    const char *latest = json_string(json_get(j->latest, "version"), "");
-    bool is_json = !strcmp(c->log_format, "json");
-    for (size_t i = 0; is_json && i < json_len(all); i++)
-        show_json_line(json_at(all, i));
-    if (!is_json && json_len(all))
-        print_table(all, latest);
-    say_sum(j, all, latest);
-    bool ok = !*c->output_json_path || write_file(all, latest, c->output_json_path, e);
-    json_free(all);
+    struct inventory x = {0};
+    bool ok = take_stock(j, &x, e), is_json = !strcmp(c->log_format, "json");
+    x.latest = json_string(json_get(j->latest, "version"), "");
+    for (size_t i = 0; ok && is_json && i < json_len(x.published); i++)
+        show_json_line(json_at(x.published, i));
+    if (ok && !is_json && (json_len(x.published) || json_len(x.rejected)))
+        print_table(&x);
+    if (ok) {
+        say_sum(j, &x);
+        say_moves(x.moves);
+    }
+    ok = ok && (!*c->output_json_path || write_file(&x, c->output_json_path, e));
+    json_free(x.published);
+    json_free(x.rejected);
+    json_free(x.moves);
     return ok;
 }

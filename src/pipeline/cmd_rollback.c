@@ -1,46 +1,56 @@
-/* Moves latest.json back: to the named version, else to the newest one published before the latest. */
+/* Moves latest.json: to the named version, else to what it named before and is good; with --on-revert to the version of
+ * today's dataset, where that is an earlier one. */
 #include <string.h>
 
 #include "core/log.h"
-#include "pipeline/job.h"
+#include "pipeline/publish_model.h"
+#include "pipeline/revert.h"
 
-/* The list is newest first; the one after the latest is what was latest before it. NULL when there is none. */
-static const char *version_before(const struct json *all, const char *latest)
+static bool find_previous(struct job *j, const char *latest, const char **target, struct error *e)
 {
-    for (size_t i = 0; i + 1 < json_len(all); i++) {
-        if (!strcmp(json_string(json_get(json_at(all, i), "version"), ""), latest))
-            return json_string(json_get(json_at(all, i + 1), "version"), NULL);
+    struct json *all = NULL, *moves = NULL;
+    struct error unread = {0};
+    if (!publish_list(j->store, &all, e))
+        return false;
+    if (!history_read(j->store, &moves, &unread)) /* a rollback is for bad days */
+        log_warning("going by the time of publication: %s", unread.message);
+    const char *found = history_previous(moves, all, latest);
+    *target = found ? arena_strdup(j->arena, found) : NULL;
+    json_free(moves);
+    json_free(all);
+    return *target || fail(e, ERR_CONFIG, "rollback: no good version was published before %s; `retrain list` shows what is there", latest);
+}
+
+static bool on_revert(struct job *j, struct error *e)
+{
+    const char *why;
+    if (j->config->n_arguments)
+        return fail(e, ERR_CONFIG, "rollback: --on-revert finds the version itself; '%s' is one too many", j->config->arguments[0]);
+    if (!job_open_store(j, e) || !job_version(j, e) || !revert_try(j, &why, e))
+        return false;
+    if (why) {
+        job_conclude(j, "skipped", arena_printf(j->arena, "skipped: no revert: %s", why));
+        report_summary(j, NULL);
     }
-    return NULL;
+    return true;
 }
 
 bool cmd_rollback(struct job *j, struct error *e)
 {
     const struct config *c = j->config;
-    struct json *all = NULL;
-    if (!job_open_store(j, e) || !publish_list(j->store, &all, e))
+    const char *target = c->n_arguments ? c->arguments[0] : NULL;
+    if (c->on_revert)
+        return on_revert(j, e);
+    if (!job_open_store(j, e))
         return false;
-    const char *latest = json_string(json_get(j->latest, "version"), "");
-    const char *found = c->n_arguments ? c->arguments[0] : version_before(all, latest);
-    const char *target = found ? arena_strdup(j->arena, found) : NULL;
-    json_free(all);
+    const char *latest = arena_strdup(j->arena, json_string(json_get(j->latest, "version"), ""));
     if (!*latest && !target)
         return fail(e, ERR_STORE,
                     "rollback: there is no sound latest.json in %s; name the version that it shall point to",
                     store_url(j->store));
-    if (!target)
-        return fail(e, ERR_CONFIG, "rollback: no version was published before %s", latest);
+    if (!target && !find_previous(j, latest, &target, e))
+        return false;
     if (!strcmp(target, latest))
         return fail(e, ERR_CONFIG, "rollback: %s is the latest already", target);
-    if (!publish_point(j->store, target, HISTORY_ROLLBACK, e))
-        return false;
-    if (!*latest) {
-        j->headline = arena_printf(j->arena, "latest.json names %s now", target);
-        return true;
-    }
-    if (c->delete_version && !publish_delete(j->store, latest, e))
-        return false;
-    j->headline = arena_printf(j->arena, "rolled back from %s to %s, which applications get with their next pull%s", latest, target,
-                               c->delete_version ? "; the bad version is removed" : "");
-    return true;
+    return revert_point(j, target, HISTORY_ROLLBACK, e);
 }

@@ -52,6 +52,23 @@ bool job_open_store(struct job *j, struct error *e)
     return true;
 }
 
+bool job_latest(struct job *j, const char **version, struct error *e)
+{
+    enum store_found found;
+    struct json *latest = NULL;
+    if (strcmp(json_string(json_get(j->latest, "version"), ""), j->version.name)) {
+        if (!publish_latest(j->store, &found, &latest, e)) {
+            if (found == STORE_ABSENT)
+                return false;
+            error_clear(e); /* damaged: job_open_store said so */
+        }
+        json_free(j->latest);
+        j->latest = latest;
+    }
+    *version = arena_strdup(j->arena, json_string(json_get(j->latest, "version"), ""));
+    return true;
+}
+
 bool job_version(struct job *j, struct error *e)
 {
     if (!dataset_manifest(j->config->dataset_path, j->pool, j->arena, &j->manifest, e))

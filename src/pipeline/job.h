@@ -74,6 +74,8 @@ MUST_CHECK bool job_connect_to(struct job *j, const char *url, bool is_hasty, st
 MUST_CHECK bool job_connect(struct job *j, bool is_hasty, struct error *e);
 /* Opens the store and reads latest.json. */
 MUST_CHECK bool job_open_store(struct job *j, struct error *e);
+/* What latest.json names by now, "" = nothing; rereads it when that is not this version. */
+MUST_CHECK bool job_latest(struct job *j, const char **version, struct error *e);
 /* Checksum, initial weights, version. Opens the store only if the initial weights ask for it. Decodes nothing. */
 MUST_CHECK bool job_version(struct job *j, struct error *e);
 /* Is this version published? Fills j->published and the outputs. `why` says what was found, for people. */

@@ -41,7 +41,8 @@ static void configure_log(const struct host *h, const struct config *c)
 /* The commands whose end a workflow looks at; the others print their result. A failure is always told. */
 static bool has_outputs(const char *command)
 {
-    return !strcmp(command, "run") || !strcmp(command, "plan") || !strcmp(command, "check") || !strcmp(command, "pull");
+    return !strcmp(command, "run") || !strcmp(command, "plan") || !strcmp(command, "check") || !strcmp(command, "pull") ||
+           !strcmp(command, "rollback");
 }
 
 /* Every path ends here, so that the outputs of a failed run are as complete as what is known by then. */

@@ -25,5 +25,7 @@ struct json *manifest_metrics(const struct metrics *m, const char *const *names,
 /* retrain-report/{summary.md,report.html,metrics.csv} and j->summary, from the job's status and headline; the last
  * call wins. Reports never fail a run: trouble is a warning. t and manifest may be NULL. */
 void report_write(struct job *j, const struct trained *t, const struct json *manifest);
+/* The summary alone, for the host: of commands that leave no files behind. */
+void report_summary(struct job *j, const struct json *manifest);
 
 #endif

@@ -39,9 +39,9 @@ static void write_csv(struct job *j, const struct trained *t)
     str_buf_free(&csv);
 }
 
-void report_write(struct job *j, const struct trained *t, const struct json *manifest)
+static struct report describe(const struct job *j, const struct json *manifest)
 {
-    struct report r = {
+    return (struct report){
         .status = j->outputs.status,
         .headline = j->headline ? j->headline : "",
         .version = j->outputs.version ? j->outputs.version : "",
@@ -54,6 +54,27 @@ void report_write(struct job *j, const struct trained *t, const struct json *man
         .notes = j->notes,
         .n_dataset_warnings = j->dataset.n_warnings,
     };
+}
+
+static void write_markdown(struct job *j, const struct report *r, bool to_file)
+{
+    struct str_buf markdown = STR_BUF(LIMIT_REPORT_BYTES);
+    report_markdown(r, &markdown);
+    if (to_file)
+        write_file(j, "summary.md", str_buf_view(&markdown));
+    j->summary = str_of(arena_strdup(j->arena, str_buf_text(&markdown)));
+    str_buf_free(&markdown);
+}
+
+void report_summary(struct job *j, const struct json *manifest)
+{
+    struct report r = describe(j, manifest);
+    write_markdown(j, &r, false);
+}
+
+void report_write(struct job *j, const struct trained *t, const struct json *manifest)
+{
+    struct report r = describe(j, manifest);
     struct error e = {0};
     if (t) {
         r.epochs = t->rows;
@@ -71,10 +92,5 @@ void report_write(struct job *j, const struct trained *t, const struct json *man
     }
     write_csv(j, t);
     write_html(j, &r);
-
-    struct str_buf markdown = STR_BUF(LIMIT_REPORT_BYTES);
-    report_markdown(&r, &markdown);
-    write_file(j, "summary.md", str_buf_view(&markdown));
-    j->summary = str_of(arena_strdup(j->arena, str_buf_text(&markdown)));
-    str_buf_free(&markdown);
+    write_markdown(j, &r, true);
 }

@@ -16,12 +16,18 @@
 #include "pipeline/publish_model.h"
 #include "pipeline/refused.h"
 #include "pipeline/resume.h"
+#include "pipeline/revert.h"
 
 static bool skip(struct job *j, const char *why, struct error *e)
 {
-    if (!publish_settle(j->store, j->published, e)) /* the run that published it may have died before the pointer */
+    const char *latest;
+    if (!publish_settle(j->store, j->published, e) || !job_latest(j, &latest, e)) /* who published it may have died before the pointer */
         return false;
-    job_conclude(j, "skipped", arena_printf(j->arena, "skipped: %s; nothing to do", why));
+    const char *next = !strcmp(latest, j->version.name)
+                           ? "nothing to do"
+                           : arena_printf(j->arena, "applications get %s; `retrain rollback %s` makes this one the latest",
+                                          *latest ? latest : "none", j->version.name);
+    job_conclude(j, "skipped", arena_printf(j->arena, "skipped: %s; %s", why, next));
     report_write(j, NULL, j->published);
     return true;
 }
@@ -129,6 +135,14 @@ bool cmd_run(struct job *j, struct error *e)
         return smoke_run(j, e);
     if (!job_version(j, e) || !job_find(j, &is_published, why, e))
         return false;
+    if (c->on_revert && !c->force) {
+        const char *why_not;
+        if (!revert_try(j, &why_not, e))
+            return false;
+        if (!why_not)
+            return true;
+        log_info("no revert: %s", why_not);
+    }
     if (is_published && !c->force)
         return skip(j, why, e);
     log_info("training: %s%s", why, is_published ? ", but force is set" : "");
@@ -155,7 +169,7 @@ bool cmd_run(struct job *j, struct error *e)
     bool ok = refused_find(j, &t, e) && (j->refused || train(j, &t, e));
     if (ok)
         ok = t.is_unfinished ? pause_training(j, &t, e) : finish(j, &t, e);
-    if (!ok && e->code != ERR_GATE) {
+    if (!ok && e->code != ERR_GATE && !j->is_refused_kept) {
         job_conclude(j, e->code == ERR_STOPPED ? "checkpointed" : "failed", arena_strdup(j->arena, e->message));
         report_write(j, &t, NULL);
     }

@@ -25,20 +25,41 @@ static bool from_manifest(struct job *j, const struct json *manifest, struct err
     return true;
 }
 
+/* Weights of another scale have another shape; classes and image size may be others. */
+static bool fits(const struct job *j, const struct json *manifest)
+{
+    return !strcmp(json_string(json_get(json_get(manifest, "recipe"), "model"), ""), j->config->model) &&
+           (manifest_artifact(manifest, "model.safetensors") || manifest_artifact(manifest, "model.onnx"));
+}
+
+/* The newest version that this training can begin with, that nobody has rolled back from; owned, NULL = none. */
+static bool newest_fitting(struct job *j, struct json **out, struct error *e)
+{
+    struct json *all = NULL, *moves = NULL;
+    *out = NULL;
+    bool ok = publish_list(j->store, &all, e) && history_read(j->store, &moves, e);
+    for (size_t i = 0; ok && i < json_len(all) && !*out; i++) {
+        const struct json *m = json_at(all, i);
+        if (fits(j, m) && !history_rolled_back(moves, json_string(json_get(m, "version"), "")))
+            *out = json_copy(m);
+    }
+    json_free(moves);
+    json_free(all);
+    return ok || fail_in(e, "initial-weights");
+}
+
 /* With `latest` every publish would change the starting point and so the version, and nothing would ever be skipped.
  * So the latest model's own starting point is tried first: if that gives the latest model's own version, then it was
  * trained from exactly this dataset and recipe, and it is the answer. */
-static bool from_latest(struct job *j, struct error *e)
+static bool from_published(struct job *j, const struct json *latest, struct error *e)
 {
-    if (!j->latest)
-        return true; /* the first model of a store starts from scratch */
     struct version v;
-    const char *own = json_string(json_get(json_get(j->latest, "recipe"), "initial-weights"), "none");
-    const char *name = json_string(json_get(j->latest, "version"), "");
+    const char *own = json_string(json_get(json_get(latest, "recipe"), "initial-weights"), "none");
+    const char *name = json_string(json_get(latest, "version"), "");
     version_make(j->config, j->manifest.checksum, own, &v);
     if (!strcmp(v.name, name) && strlen(own) < sizeof j->weights.sha256) {
         memcpy(j->weights.sha256, own, strlen(own) + 1);
-        const char *parent = json_string(json_get(j->latest, "parent"), NULL);
+        const char *parent = json_string(json_get(latest, "parent"), NULL);
         j->weights.parent = parent ? arena_strdup(j->arena, parent) : NULL;
         if (!j->config->force)
             return true;
@@ -56,7 +77,25 @@ static bool from_latest(struct job *j, struct error *e)
                fail(e, ERR_CONFIG,
                     "initial-weights: the latest model began from version %s, which the store no longer has", parent);
     }
-    return from_manifest(j, j->latest, e);
+    return from_manifest(j, latest, e);
+}
+
+static bool from_latest(struct job *j, struct error *e)
+{
+    struct json *other = NULL;
+    if (!j->latest)
+        return true; /* the first model of a store starts from scratch */
+    if (fits(j, j->latest))
+        return from_published(j, j->latest, e);
+    if (!newest_fitting(j, &other, e))
+        return false;
+    log_notice("initial-weights: the latest version %s does not fit a model of scale %s: %s%s",
+               json_string(json_get(j->latest, "version"), "?"), j->config->model,
+               other ? "beginning with " : "no published version does, so training begins from scratch",
+               other ? json_string(json_get(other, "version"), "?") : "");
+    bool ok = !other || from_published(j, other, e);
+    json_free(other);
+    return ok;
 }
 
 static bool from_store(struct job *j, const char *what, struct error *e)
