@@ -13,7 +13,8 @@
     X(dataset_checksum, "dataset-checksum", "SHA-256 of the dataset's manifest")                                       \
     X(map50, "map50", "mAP at IoU 0.50 on the held-back images")                                                       \
     X(map50_95, "map50-95", "mAP averaged over IoU 0.50 to 0.95")                                                      \
-    X(model_key, "model-key", "key of the model in the store, below the store's prefix; empty, as the next two, when none is published: a rejected model is in rejected/VERSION")                               \
+    X(model_key, "model-key",                                                                                          \
+      "key of the model in the store, below the store's prefix; this and the next two are empty for a rejected model")  \
     X(model_url, "model-url", "address of the model in the store")                                                     \
     X(model_sha256, "model-sha256", "SHA-256 of the model file")                                                       \
     X(report, "report", "the report, relative to the workspace")

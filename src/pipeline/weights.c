@@ -28,7 +28,7 @@ static bool from_manifest(struct job *j, const struct json *manifest, struct err
 /* Weights of another scale have another shape; classes and image size may be others. */
 static bool fits(const struct job *j, const struct json *manifest)
 {
-    return !strcmp(json_string(json_get(json_get(manifest, "recipe"), "model"), ""), j->config->model) &&
+    return !strcmp(json_string(json_get(json_get(manifest, "recipe"), "model"), j->config->model), j->config->model) &&
            (manifest_artifact(manifest, "model.safetensors") || manifest_artifact(manifest, "model.onnx"));
 }
 

@@ -16,6 +16,7 @@
 #include "core/stop.h"
 #include "store/backend.h"
 #include "store/publish.h"
+#include "store/rejected.h"
 #include "store/training_lease.h"
 
 static struct store *store;
@@ -164,6 +165,38 @@ static bool cmd_publish(char **arg)
         printf("%s %s\n", already ? "already" : "published", json_string(json_get(m, "created_at"), "?"));
     json_free(m);
     return ok;
+}
+
+/* reject VERSION MODEL REPORT: keeps a refused model, and no more of them than there shall be. */
+static bool cmd_reject(char **arg)
+{
+    struct artifact artifacts[2] = {{.name = "model.onnx", .path = arg[1]}, {.name = "report.html", .path = arg[2]}};
+    char now[CLOCK_RFC3339];
+    struct json *m = json_new_object();
+    clock_rfc3339(clock_now(), now);
+    json_set(m, "schema", json_new_int(1));
+    json_set(m, "version", json_new_string(arg[0]));
+    json_set(m, "created_at", json_new_string(now));
+    bool ok = rejected_put(store, arg[0], artifacts, 2, m, &err) && rejected_prune(store, clock_now(), &err);
+    json_free(m);
+    return ok;
+}
+
+static bool cmd_rejected(char **arg)
+{
+    (void)arg;
+    struct json *all;
+    if (!rejected_list(store, &all, &err))
+        return false;
+    for (size_t i = 0; i < json_len(all); i++)
+        printf("%s\n", json_string(json_get(json_at(all, i), "version"), "?"));
+    json_free(all);
+    return true;
+}
+
+static bool cmd_forget(char **arg)
+{
+    return rejected_remove(store, arg[0], &err);
 }
 
 /* Publishes what each line of standard input says, in the words of `publish`; an answer to each. */
@@ -317,6 +350,7 @@ static const struct {
     {"latest", 0, cmd_latest},     {"point", 1, cmd_point},       {"versions", 0, cmd_versions},
     {"remove", 1, cmd_remove},     {"prune", 1, cmd_prune},       {"sleep", 1, cmd_sleep},
     {"allow-after-stop", 1, cmd_allow}, {"age", 1, cmd_age},    {"wait", 0, cmd_wait},
+    {"reject", 3, cmd_reject},     {"rejected", 0, cmd_rejected}, {"forget", 1, cmd_forget},
     {"train-take", 2, cmd_train_take}, {"train-renew", 0, cmd_train_renew}, {"train-release", 0, cmd_train_release},
 };
 

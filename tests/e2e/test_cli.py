@@ -355,7 +355,7 @@ def test_pull_list_rollback():
            and not os.path.exists(os.path.join(root, "models/versions", new["version"], "manifest.json")),
            "rollback --delete points back and removes the bad one", r.stderr)
     r = tap.run("rollback", cwd=root)
-    tap.ok(r.returncode == 2 and "no version was published before" in r.stderr, "there is an end to going back", r.stderr)
+    tap.ok(r.returncode == 2 and "no good version was published before" in r.stderr, "there is an end to going back", r.stderr)
     evil = publish_computed(root, "eeeeeeeeeeee-ffffffff", created="2026-03-01T00:00:00Z")
     evil["artifacts"][0]["name"] = "../../escaped"
     write(os.path.join(root, "models/latest.json"), json.dumps(evil))

@@ -36,8 +36,8 @@ def defects(folder):
     """What a reader could complain about."""
     found = []
     for path in files(folder):
-        if not path.endswith("manifest.json") and path != "latest.json":
-            continue
+        if not path.endswith("manifest.json") and path != "latest.json" or path.startswith("rejected/"):
+            continue  # a refused model counts only with all its files
         try:
             with open(os.path.join(folder, path), "rb") as f:
                 manifest = json.load(f)
@@ -67,6 +67,7 @@ class Trial:
     def __init__(self):
         self.model, self.report = write("model", os.urandom(70000)), write("report", b"report")
         self.template, self.store = os.path.join(scratch, "template"), os.path.join(scratch, "store")
+        shutil.rmtree(self.template, ignore_errors=True)
         code, _, err = self.driver(self.template)("publish", "v1", 1000, self.model, self.report)
         if code:
             raise RuntimeError(err)
@@ -158,12 +159,27 @@ def test_prune():
     sweep(t, "rollback, killed at every call", ("point", "v3"), back, stride=min(STRIDE, 3), kill=True, FAULT_DO="kill")
 
 
+def test_rejected():
+    """A refused model: there with all its files or not at all, never in the way of what is published."""
+    t = Trial()
+    code, _, err = t.driver(t.template)("reject", "v2", t.model, t.report)
+    if code:
+        raise RuntimeError(err)
+    reject = ("reject", "v3", t.model, t.report)
+    again = (*reject, "rejected", "versions", "latest"), "v3\nv2\nv1\nv1\n"
+    sweep(t, "refused, killed at every call", reject, again, stride=min(STRIDE, 5), kill=True, FAULT_DO="kill")
+    sweep(t, "refused, EIO once", reject, again, stride=min(STRIDE, 7), FAULT_DO="EIO", FAULT_CALLS="open,write,fsync,close,rename,link,mkdir")
+    sweep(t, "refused, a full disk", reject, again, FAULT_DO="ENOSPC", FAULT_FOREVER="1", FAULT_CALLS="open,write,fsync,close,mkdir,link,rename")
+    gone = ("forget", "v2", "list", "rejected", "rejected", "versions", "latest"), "v1\nv1\n"
+    sweep(t, "forgotten, killed at every call", ("forget", "v2"), gone, stride=min(STRIDE, 3), kill=True, FAULT_DO="kill")
+
+
 def main():
     if not store_tool.ready() or not os.path.exists(PRELOAD):
         tap.skip("i/o faults", "the store driver or build/tests/preload.so is not built")
         tap.done()
     try:
-        tap.main(test_publish, test_prune)
+        tap.main(test_publish, test_prune, test_rejected)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

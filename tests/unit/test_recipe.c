@@ -112,6 +112,7 @@ static void only_marked_options_count(void **state)
         {"kernels", "ref"},
         {"min-map50", "0.5"},
         {"max-map50-drop", "0.5"},
+        {"on-revert", "true"},
         {"formats", "onnx"},
         {"onnx-dynamic-batch", "true"},
         {"keep-versions", "3"},
