@@ -22,8 +22,10 @@ struct report_photo {
 };
 
 struct report {
-    const char *status;   /* published, skipped, checkpointed, rejected, planned, failed */
-    const char *headline; /* one sentence: what happened and what to do next */
+    const char *status;   /* published, skipped, checkpointed, rejected, planned, failed; others are shown too */
+    const char *headline; /* what happened, in one sentence; `code` in backticks */
+    const char *next;     /* what to do next; NULL or "" = nothing */
+    const char *passed;   /* steps of a smoke run: those that passed; NULL = it is none */
     const char *version, *store_url, *model_url;
     const char *next_url; /* page where the next job runs or is started; NULL or "" = none */
     const struct json *manifest; /* NULL when there is none (failures): dataset, recipe, metrics, training, artifacts */
@@ -33,12 +35,16 @@ struct report {
     const struct epoch_row *epochs;
     int n_epochs;
     int best_epoch;       /* 1-based; 0 = none */
+    int epochs_planned;   /* 0 = unknown */
+    int n_jobs;           /* that have trained, this one included; 0 = unknown */
+    int n_jobs_left;      /* that training still takes; 0 = none, or unknown */
+    double seconds_used, seconds_budget; /* of this job; 0 = not told */
     const struct report_photo *photos;
     int n_photos;
     int n_dataset_warnings;
 };
 
-/* Markdown: table of outcome, dataset, metrics (with the change against `previous`), per class, training, artifacts. */
+/* Markdown: one table of the outcome (with the change against `previous`); folded below it, classes and artifacts. */
 void report_markdown(const struct report *r, struct str_buf *out);
 /* One HTML file, no external resources: curves as inline SVG, per-class table, photos with boxes as data URIs, light
  * and dark. At most 6 MB: photos are shrunk and dropped to fit. */

@@ -243,6 +243,26 @@ void job_conclude(struct job *j, const char *status, const char *headline)
 {
     j->outputs.status = status;
     j->headline = headline;
+    j->next = NULL;
+}
+
+static const char *cure_of(enum error_code code)
+{
+    switch (code) {
+    case ERR_CONFIG: return "mend the option and run the job again; `retrain help OPTION` explains each";
+    case ERR_DATA: return "mend the dataset; `retrain check` lists every defect with its file and line";
+    case ERR_STORE: return "mend what the message names; `retrain check` tries the store in a second";
+    case ERR_NET: return "run the job again when the store can be reached; training goes on from its last checkpoint";
+    case ERR_DIVERGED: return "look at the images that the log names, or lower learning-rate";
+    default: return "run the job again; if it happens once more, report it with this log";
+    }
+}
+
+void job_conclude_failure(struct job *j, bool has_checkpoint, const struct error *e)
+{
+    bool is_stopped = e->code == ERR_STOPPED;
+    job_conclude(j, is_stopped && has_checkpoint ? "checkpointed" : "failed", arena_strdup(j->arena, e->message));
+    j->next = is_stopped ? "run the job again" : cure_of(e->code);
 }
 
 void job_free(struct job *j)

@@ -64,7 +64,9 @@ struct job {
     int n_photos;
     struct outputs outputs;
     struct str summary;   /* Markdown of the last report_write; goes to the host once, at the end */
-    const char *headline; /* last line of the log and first of the report */
+    const char *headline; /* "what happened; what to do next": last line of the log, and in the report */
+    const char *next;     /* what to do next where the headline does not say it; NULL = nothing */
+    const char *passed;   /* steps of a smoke run, those that passed; NULL = it is none */
     const char *next_url; /* page where the next job runs, or is to be started; NULL = none */
 };
 
@@ -96,8 +98,10 @@ void job_set_clock(struct job *j);
 void job_log_defects(const struct job *j, int limit);
 /* A pull request from a fork on a store that needs credentials which a fork's run never gets. */
 bool job_is_untrusted(const struct job *j);
-/* How the run ended: the output `status` and the last line of the log. */
+/* How the run ended: the output `status` and the last line of the log, "what happened; what to do next". */
 void job_conclude(struct job *j, const char *status, const char *headline);
+/* The same for a failure, or for a stop by a signal that has_checkpoint or not. */
+void job_conclude_failure(struct job *j, bool has_checkpoint, const struct error *e);
 void job_free(struct job *j);
 
 /* weights.c: `initial-weights`, resolved to a checksum (cheap) and fetched to a file (before training). */

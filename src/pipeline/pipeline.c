@@ -50,15 +50,13 @@ static void conclude(struct job *j, bool ok, const struct error *e)
 {
     const struct config *c = j->config;
     bool is_run = !strcmp(c->command, "run");
-    if (!ok && (!j->outputs.status || e->code != ERR_GATE)) {
-        bool has_checkpoint = (is_run && !c->smoke) || !strcmp(c->command, "train");
-        bool was_stopped = e->code == ERR_STOPPED && has_checkpoint;
-        j->outputs.status = was_stopped ? "checkpointed" : "failed";
-        if (!j->headline)
-            j->headline = arena_strdup(j->arena, e->message);
-    }
+    bool has_checkpoint = (is_run && !c->smoke) || !strcmp(c->command, "train");
+    if (!ok && !j->summary.n && e->code != ERR_GATE)
+        job_conclude_failure(j, has_checkpoint, e);
     if (!ok && is_run && !j->summary.n)
         report_write(j, NULL, NULL);
+    else if (!j->summary.n && (!ok || has_outputs(c->command)))
+        report_summary(j, j->published);
     if (j->summary.n)
         host_add_summary(j->host, j->summary);
     if (!ok || has_outputs(c->command))

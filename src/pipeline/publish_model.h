@@ -25,7 +25,9 @@ struct json *manifest_metrics(const struct metrics *m, const char *const *names,
 /* retrain-report/{summary.md,report.html,metrics.csv} and j->summary, from the job's status and headline; the last
  * call wins. Reports never fail a run: trouble is a warning. t and manifest may be NULL. */
 void report_write(struct job *j, const struct trained *t, const struct json *manifest);
-/* The summary alone, for the host: of commands that leave no files behind. */
+/* The same for a version that is published: its report as it was published, with its photos and curves; a summary of now. */
+void report_fetch(struct job *j, const struct json *manifest);
+/* j->summary alone, of a command that leaves no files behind; manifest may be NULL. */
 void report_summary(struct job *j, const struct json *manifest);
 
 #endif

@@ -28,7 +28,7 @@ static bool skip(struct job *j, const char *why, struct error *e)
                            : arena_printf(j->arena, "applications get %s; `retrain rollback %s` makes this one the latest",
                                           *latest ? latest : "none", j->version.name);
     job_conclude(j, "skipped", arena_printf(j->arena, "skipped: %s; %s", why, next));
-    report_write(j, NULL, j->published);
+    report_fetch(j, j->published);
     return true;
 }
 
@@ -49,7 +49,7 @@ static bool check_only(struct job *j, struct error *e)
     }
     if (is_published) {
         job_conclude(j, "skipped", arena_printf(j->arena, "skipped: %s; nothing to do", why));
-        report_write(j, NULL, j->published);
+        report_fetch(j, j->published);
         return true;
     }
     log_info("only the dataset is checked: %s", is_known ? why : unknown.message);
@@ -87,7 +87,7 @@ static bool pause_training(struct job *j, const struct trained *t, struct error 
         log_warning("%s: the next job goes on from the checkpoint before it", unsaved.message);
     }
     const char *next = chain_next(j);
-    job_conclude(j, "checkpointed", arena_printf(a, "checkpointed after %d of %d epochs%s: %s", t->n_rows, t->epochs, more, next));
+    job_conclude(j, "checkpointed", arena_printf(a, "checkpointed after %d of %d epochs%s; %s", t->n_rows, t->epochs, more, next));
     report_write(j, t, NULL);
     return !is_stopped || fail(e, ERR_STOPPED, "%s", j->headline);
 }
@@ -170,7 +170,7 @@ bool cmd_run(struct job *j, struct error *e)
     if (ok)
         ok = t.is_unfinished ? pause_training(j, &t, e) : finish(j, &t, e);
     if (!ok && e->code != ERR_GATE && !j->is_refused_kept) {
-        job_conclude(j, e->code == ERR_STOPPED ? "checkpointed" : "failed", arena_strdup(j->arena, e->message));
+        job_conclude_failure(j, true, e);
         report_write(j, &t, NULL);
     }
     bool is_over = (ok && !t.is_unfinished) || (!ok && j->is_refused_kept);

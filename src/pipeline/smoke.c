@@ -19,10 +19,13 @@ struct smoke {
     double began, last_step; /* clock_seconds() */
 };
 
-static void say_step(struct smoke *s, const char *what)
+/* name: for the summary; what: for the log. */
+static void pass(struct smoke *s, const char *name, const char *what)
 {
-    double now = clock_seconds();
-    log_info("smoke: %s (%.1f s)", what, now - s->last_step);
+    struct job *j = s->job;
+    double now = clock_seconds(), seconds = now - s->last_step;
+    log_info("smoke: %s (%.1f s)", what, seconds);
+    j->passed = arena_printf(j->arena, "%s%s%s %.1f s", j->passed, *j->passed ? ", " : "", name, seconds);
     s->last_step = now;
 }
 
@@ -84,7 +87,7 @@ static bool prepare(struct smoke *s, struct error *e)
     job_log_defects(j, 20);
     if (!job_accept_dataset(j, e) || !job_check_memory(j, e))
         return false;
-    say_step(s, "the dataset is sound");
+    pass(s, "dataset", "the dataset is sound");
     if ((!j->store && !job_open_store(j, e)) || !smoke_folder_open(j, &s->folder, e))
         return false;
     j->work_dir = fs_join(j->arena, j->config->workspace, arena_printf(j->arena, ".retrain/smoke-%s", s->folder.id));
@@ -99,7 +102,7 @@ static bool train(struct smoke *s, struct trained *t, struct error *e)
     if (t->is_unfinished)
         return fail(e, ERR_CONFIG, "smoke: the time budget ended before one epoch on %d images: raise time-budget",
                     s->job->dataset.n_train);
-    say_step(s, "one epoch is trained and measured");
+    pass(s, "training", "one epoch is trained and measured");
     return stage_evaluate(s->job, t, e);
 }
 
@@ -113,10 +116,10 @@ static bool publish(struct smoke *s, const struct trained *t, struct error *e)
     s->manifest = manifest_build(j, t);
     bool ok = model_collect(j, t, s->manifest, artifacts, &n, e);
     if (ok)
-        say_step(s, "the model is exported");
+        pass(s, "export", "the model is exported");
     ok = ok && publish_version(s->folder.store, j->version.name, artifacts, n, &s->manifest, &already, clock_now(), e);
     if (ok)
-        say_step(s, "published to the throw-away folder");
+        pass(s, "publishing", "published to the throw-away folder");
     return ok;
 }
 
@@ -145,7 +148,7 @@ static bool fetch(struct smoke *s, const char *folder, struct error *e)
         ok = fetch_one(s, json_at(all, i), folder, e);
     json_free(latest);
     if (ok)
-        say_step(s, "fetched back, checksums verified");
+        pass(s, "fetching", "fetched back, checksums verified");
     return ok || fail_in(e, "smoke");
 }
 
@@ -164,7 +167,7 @@ static bool try_model(struct smoke *s, const struct trained *t, const char *path
     if (ok && !is_same)
         ok = fail(e, ERR_INTERNAL, "the fetched %s does not see on %s what the trained model sees", fs_base(path), photo->name);
     if (ok)
-        say_step(s, arena_printf(j->arena, "the fetched %s runs: %d boxes on %s", fs_base(path), n_boxes, photo->name));
+        pass(s, fs_base(path), arena_printf(j->arena, "the fetched %s runs: %d boxes on %s", fs_base(path), n_boxes, photo->name));
     return ok || fail_in(e, "smoke");
 }
 
@@ -183,7 +186,7 @@ static bool go_through(struct smoke *s, struct trained *t, struct error *e)
     return train(s, t, e) && publish(s, t, e) && goes_on(e) && fetch(s, fetched, e) && try_models(s, t, fetched, e) && goes_on(e);
 }
 
-static void conclude(struct smoke *s, bool ok, const struct trained *t, const struct error *e)
+static void conclude(struct smoke *s, bool ok, const struct error *e)
 {
     struct job *j = s->job;
     char seconds[32];
@@ -191,12 +194,13 @@ static void conclude(struct smoke *s, bool ok, const struct trained *t, const st
     if (ok)
         job_conclude(j, "planned",
                      arena_printf(j->arena,
-                                  "smoke run passed in %s: dataset, training, export, publishing and fetching work, and the "
-                                  "throw-away folder is removed; without `smoke` the model is trained and published",
+                                  "smoke run passed in %s: dataset, training, export, publishing and fetching work, and nothing of "
+                                  "it is left in the store; run without `smoke` to train and publish the model",
                                   seconds));
     else
-        job_conclude(j, "failed", arena_strdup(j->arena, e->message));
-    report_write(j, t, s->manifest);
+        job_conclude_failure(j, false, e);
+    j->outputs.map50 = j->outputs.map50_95 = NULL; /* one epoch's figures say nothing */
+    report_write(j, NULL, NULL);
 }
 
 bool smoke_run(struct job *j, struct error *e)
@@ -205,6 +209,7 @@ bool smoke_run(struct job *j, struct error *e)
     struct trained t = {0};
     struct error left = {0}, untidy = {0};
 
+    j->passed = "";
     bool ok = go_through(&s, &t, e);
     if (!smoke_folder_remove(&s.folder, &left)) {
         if (ok)
@@ -213,7 +218,7 @@ bool smoke_run(struct job *j, struct error *e)
             log_warning("%s; a smoke run in an hour or later removes it", left.message);
         ok = false;
     }
-    conclude(&s, ok, &t, e);
+    conclude(&s, ok, e);
     if (j->work_dir && s.folder.id && !fs_remove_tree(j->work_dir, &untidy))
         log_debug("%s", untidy.message);
     json_free(s.manifest);

@@ -55,13 +55,44 @@ bool facts_measured(const struct report *r, struct str_buf *out)
     return true;
 }
 
-double facts_class_map50(const struct json *manifest, const char *name)
+static double class_map50(const struct json *manifest, const char *name)
 {
     const struct json *list = json_get(json_get(manifest, "metrics"), "per_class");
     for (size_t i = 0; i < json_len(list); i++)
         if (strcmp(fact_string(json_at(list, i), "name"), name) == 0)
             return fact_number(json_at(list, i), "map50");
     return NAN;
+}
+
+static const struct json *classes_of(const struct report *r)
+{
+    return json_get(json_get(r->manifest, "metrics"), "per_class");
+}
+
+size_t facts_n_classes(const struct report *r)
+{
+    return json_len(classes_of(r));
+}
+
+struct class_fact facts_class(const struct report *r, size_t i)
+{
+    const struct json *c = json_at(classes_of(r), i);
+    const char *name = fact_string(c, "name");
+    return (struct class_fact){name, fact_number(c, "boxes"), fact_number(c, "map50"), fact_number(c, "map50_95"),
+                               class_map50(facts_previous(r), name)};
+}
+
+size_t facts_n_files(const struct report *r)
+{
+    return json_len(json_get(r->manifest, "artifacts"));
+}
+
+struct file_fact facts_file(const struct report *r, size_t i)
+{
+    const struct json *f = json_at(json_get(r->manifest, "artifacts"), i);
+    struct file_fact out = {.name = fact_string(f, "name"), .sha256 = fact_string(f, "sha256")};
+    fact_size(fact_number(f, "size"), out.size);
+    return out;
 }
 
 /* The epoch whose figures stand for the run when nothing was published. */
@@ -210,6 +241,7 @@ const char *fact_icon(const char *status)
     } icons[] = {
         {"published", "\u2705"}, {"skipped", "\u23ED\uFE0F"}, {"checkpointed", "\u23F8\uFE0F"},
         {"rejected", "\u26D4"},  {"planned", "\U0001F4DD"},   {"failed", "\u274C"},
+        {"pulled", "\u2B07\uFE0F"}, {"current", "\u2705"},      {"kept", "\u26A0\uFE0F"},
     };
     for (size_t i = 0; status && i < sizeof icons / sizeof icons[0]; i++)
         if (strcmp(icons[i].status, status) == 0)

@@ -26,8 +26,20 @@ const struct json *facts_previous(const struct report *r);
 bool facts_other_dataset(const struct report *r);
 /* How the four figures were taken and what other rules give (plain text); false, and nothing, when the manifest does not say. */
 bool facts_measured(const struct report *r, struct str_buf *out);
-/* mAP50 of a class in a manifest by name; NAN when absent. */
-double facts_class_map50(const struct json *manifest, const char *name);
+/* A class of the manifest, and its mAP50 in the previous one; NAN = unknown. */
+struct class_fact {
+    const char *name;
+    double boxes, map50, map50_95, previous;
+};
+size_t facts_n_classes(const struct report *r);
+struct class_fact facts_class(const struct report *r, size_t i);
+/* A published file. */
+struct file_fact {
+    const char *name, *sha256;
+    char size[FACT_TEXT];
+};
+size_t facts_n_files(const struct report *r);
+struct file_fact facts_file(const struct report *r, size_t i);
 
 /* NAN when the value is absent, null or not a number. */
 double fact_number(const struct json *object, const char *key);

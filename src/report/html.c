@@ -5,6 +5,7 @@
 #include "report/curves.h"
 #include "report/escape.h"
 #include "report/facts.h"
+#include "report/outcome.h"
 #include "report/photos.h"
 #include "report/style.h"
 
@@ -134,40 +135,23 @@ static void add_number(struct str_buf *out, const char *label, double x, const c
     str_buf_printf(out, "<tr><th>%s</th><td>%s%s</td></tr>\n", label, text, unit);
 }
 
-static void add_run(const struct report *r, struct str_buf *out)
+/* Rows of the summary's table that have no other place here, and what only somebody who asks wants to know. */
+static void add_run(const struct report *r, struct arena *a, struct str_buf *out)
 {
-    const struct json *m = r->manifest, *source = json_get(m, "source"), *t = json_get(m, "training");
-    char text[FACT_TEXT];
+    const struct json *m = r->manifest, *source = json_get(m, "source");
+    struct outcome_row rows[OUTCOME_ROWS];
+    int n = outcome_rows(r, a, rows);
     str_buf_adds(out, "<div class=\"card\"><table class=\"facts\">\n");
-    add_fact(out, "Store", r->store_url, true);
-    add_url(out, "Model", r->model_url);
+    for (int i = 0; i < n; i++) {
+        if (!rows[i].is_on_page && (rows[i].kind == OUTCOME_CODE || rows[i].kind == OUTCOME_LINK))
+            add_url(out, rows[i].label, rows[i].text);
+        else if (!rows[i].is_on_page)
+            add_fact(out, rows[i].label, rows[i].text, false);
+    }
     add_fact(out, "Made at", fact_string(m, "created_at"), false);
-    add_fact(out, "Parent version", fact_string(m, "parent"), true);
-    fact_transfer(r, text);
-    add_fact(out, "Initial weights", text, false);
     add_fact(out, "Repository", fact_string(source, "repository"), false);
     add_fact(out, "Branch or tag", fact_string(source, "ref"), false);
-    add_fact(out, "Commit", fact_string(source, "commit"), true);
     add_url(out, "Job", fact_string(source, "run_url"));
-    double epochs = fact_number(t, "epochs");
-    if (!isfinite(epochs) && r->n_epochs > 0)
-        epochs = r->epochs[r->n_epochs - 1].epoch;
-    add_number(out, "Epochs", epochs, "");
-    if (r->best_epoch > 0)
-        add_number(out, "Best epoch", r->best_epoch, "");
-    if (isfinite(fact_number(t, "seconds"))) {
-        fact_duration(fact_number(t, "seconds"), text);
-        add_fact(out, "Training time", text, false);
-    }
-    if (isfinite(fact_number(t, "images_per_second"))) {
-        snprintf(text, sizeof text, "%.1f images/s", fact_number(t, "images_per_second"));
-        add_fact(out, "Speed", text, false);
-    }
-    if (fact_number(t, "jobs") > 1)
-        add_number(out, "Jobs", fact_number(t, "jobs"), "");
-    add_number(out, "Threads", fact_number(t, "threads"), "");
-    add_fact(out, "CPU", fact_string(t, "cpu"), false);
-    add_fact(out, "Kernels", fact_string(t, "kernels"), false);
     str_buf_adds(out, "</table></div>\n");
 }
 
@@ -262,9 +246,8 @@ static void add_bar(struct str_buf *out, double value, double before)
 
 static void add_classes(const struct report *r, struct str_buf *out)
 {
-    const struct json *list = json_get(json_get(r->manifest, "metrics"), "per_class");
     const struct json *previous = facts_previous(r);
-    size_t n = json_len(list);
+    size_t n = facts_n_classes(r);
     if (n == 0)
         return;
     str_buf_printf(out,
@@ -272,21 +255,19 @@ static void add_classes(const struct report *r, struct str_buf *out)
                    "</th><th class=\"n\">mAP50</th><th>%s</th><th class=\"n\">mAP50-95</th>%s</tr></thead><tbody>\n",
                    previous ? "tick: previous model" : "", previous ? "<th class=\"n\">mAP50 change</th>" : "");
     for (size_t i = 0; i < n && i < MAX_CLASSES; i++) {
-        const struct json *c = json_at(list, i);
-        double map50 = fact_number(c, "map50");
-        double before = previous ? facts_class_map50(previous, fact_string(c, "name")) : NAN;
+        struct class_fact c = facts_class(r, i);
         char boxes[FACT_TEXT], now[FACT_TEXT], strict[FACT_TEXT];
-        fact_count(fact_number(c, "boxes"), boxes);
-        fact_score(map50, now);
-        fact_score(fact_number(c, "map50_95"), strict);
+        fact_count(c.boxes, boxes);
+        fact_score(c.map50, now);
+        fact_score(c.map50_95, strict);
         str_buf_adds(out, "<tr><td class=\"name\">");
-        escape_html(out, fact_string(c, "name"), ESCAPE_NAME);
+        escape_html(out, c.name, ESCAPE_NAME);
         str_buf_printf(out, "</td><td class=\"n\">%s</td><td class=\"n\">%s</td>", boxes, now);
-        add_bar(out, map50, before);
+        add_bar(out, c.map50, c.previous);
         str_buf_printf(out, "<td class=\"n\">%s</td>", strict);
         if (previous) {
             str_buf_adds(out, "<td class=\"n\">");
-            add_change(out, map50 - before);
+            add_change(out, c.map50 - c.previous);
             str_buf_adds(out, "</td>");
         }
         str_buf_adds(out, "</tr>\n");
@@ -318,20 +299,17 @@ static void add_photos(const struct report *r, struct arena *a, size_t max_bytes
 
 static void add_artifacts(const struct report *r, struct str_buf *out)
 {
-    const struct json *list = json_get(r->manifest, "artifacts");
-    size_t n = json_len(list);
+    size_t n = facts_n_files(r);
     if (n == 0)
         return;
     str_buf_adds(out, "<h2>Files</h2>\n<div class=\"card scroll\"><table><thead><tr><th>File</th><th class=\"n\">Size"
                       "</th><th>SHA-256</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < n && i < MAX_ARTIFACTS; i++) {
-        const struct json *f = json_at(list, i);
-        char size[FACT_TEXT];
-        fact_size(fact_number(f, "size"), size);
+        struct file_fact f = facts_file(r, i);
         str_buf_adds(out, "<tr><td class=\"name\">");
-        escape_html(out, fact_string(f, "name"), ESCAPE_NAME);
-        str_buf_printf(out, "</td><td class=\"n\">%s</td><td><code>", size);
-        escape_html(out, fact_string(f, "sha256"), ESCAPE_NAME);
+        escape_html(out, f.name, ESCAPE_NAME);
+        str_buf_printf(out, "</td><td class=\"n\">%s</td><td><code>", f.size);
+        escape_html(out, f.sha256, ESCAPE_NAME);
         str_buf_adds(out, "</code></td></tr>\n");
     }
     str_buf_adds(out, "</tbody></table></div>\n");
@@ -349,7 +327,7 @@ bool report_html(const struct report *r, struct str_buf *out, struct error *e)
     size_t ceiling = out->ceiling - start < MAX_BYTES ? out->ceiling : start + MAX_BYTES;
     add_photos(r, &scratch, ceiling > AFTER_PHOTOS ? ceiling - AFTER_PHOTOS : 0, out);
     str_buf_adds(out, "<h2>Run and data</h2>\n<div class=\"two\">\n");
-    add_run(r, out);
+    add_run(r, &scratch, out);
     add_data(r, out);
     str_buf_adds(out, "</div>\n");
     add_artifacts(r, out);

@@ -1,236 +1,182 @@
+/* The summary of a job: read in GitHub's job page or as a file. One table that says it all; the rest is folded. */
 #include <stdio.h>
 #include <string.h>
 
 #include "report/escape.h"
 #include "report/facts.h"
+#include "report/outcome.h"
 
 /* A summary is glanced at; the HTML page has the rest. */
 #define MAX_CLASSES 40
 #define MAX_ARTIFACTS 20
+#define MAX_CODE 300
+#define MAX_URL 500
 
-/* `text` in a code span when nothing in it could end the span or the table cell; escaped text otherwise. */
-static void add_code(struct str_buf *out, const char *text)
+/* Can it stand in a code span, ending neither that nor the table's cell? */
+static bool is_plain(const char *text, size_t n)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:+=?&%,@ ";
-    size_t n = strlen(text);
-    if (n > 0 && n <= 300 && strspn(text, plain) == n)
+    return n > 0 && n <= MAX_CODE && strspn(text, plain) >= n;
+}
+
+static void add_code(struct str_buf *out, const char *text)
+{
+    if (is_plain(text, strlen(text)))
         str_buf_printf(out, "`%s`", text);
     else
         escape_markdown(out, text, ESCAPE_TEXT);
 }
 
-static void add_row_code(struct str_buf *out, const char *label, const char *text)
-{
-    if (!text || !text[0])
-        return;
-    str_buf_printf(out, "| %s | ", label);
-    add_code(out, text);
-    str_buf_adds(out, " |\n");
-}
-
 /* Only what can be nothing but a web address; else as text. */
-static void add_row_link(struct str_buf *out, const char *label, const char *url)
+static void add_link(struct str_buf *out, const char *url)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=?&%~";
-    size_t n = url ? strlen(url) : 0;
-    if (n > 0 && n <= 500 && strspn(url, plain) == n && (!strncmp(url, "https://", 8) || !strncmp(url, "http://", 7)))
-        str_buf_printf(out, "| %s | [%s](%s) |\n", label, url, url);
+    size_t n = strlen(url);
+    if (n <= MAX_URL && strspn(url, plain) == n && (!strncmp(url, "https://", 8) || !strncmp(url, "http://", 7)))
+        str_buf_printf(out, "[%s](%s)", url, url);
     else
-        add_row_code(out, label, url);
+        add_code(out, url);
 }
 
-static void add_outcome(const struct report *r, struct str_buf *out)
+static void add_part(struct str_buf *out, const char *text, size_t n)
 {
-    const struct json *source = json_get(r->manifest, "source");
-    str_buf_adds(out, "| Outcome | |\n| :-- | :-- |\n");
-    str_buf_adds(out, "| Status | **");
-    escape_markdown(out, r->status ? r->status : "unknown", ESCAPE_NAME);
-    str_buf_adds(out, "** |\n");
-    add_row_code(out, "Version", r->version);
-    add_row_code(out, "Store", r->store_url);
-    add_row_code(out, "Model", r->model_url);
-    add_row_link(out, "Go on at", r->next_url);
-    char commit[13];
-    snprintf(commit, sizeof commit, "%.12s", fact_string(source, "commit"));
-    add_row_code(out, "Commit", commit);
-    str_buf_addc(out, '\n');
+    struct arena a = {0};
+    escape_markdown(out, arena_strndup(&a, text, n), ESCAPE_TEXT);
+    arena_free(&a);
 }
 
-static void add_dataset(const struct report *r, struct str_buf *out)
+/* Our own sentences have `code` in them, and names from outside: a pair of backticks around anything odd is only text. */
+static void add_prose(struct str_buf *out, const char *text)
 {
-    const struct json *d = json_get(r->manifest, "dataset");
-    if (!json_len(d))
-        return;
-    static const struct {
-        const char *key, *word;
-    } counts[] = {{"images", "images"}, {"boxes", "boxes"}, {"train", "to train"}, {"val", "held back"}};
-    str_buf_adds(out, "**Dataset** ");
-    const char *separator = "";
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        double n = fact_number(d, counts[i].key);
-        if (!isfinite(n))
+    const char *open, *end;
+    while ((open = strchr(text, '`')) && (end = strchr(open + 1, '`'))) {
+        size_t n = (size_t)(end - open - 1);
+        if (!is_plain(open + 1, n)) {
+            add_part(out, text, (size_t)(open + 1 - text));
+            text = open + 1;
             continue;
-        char text[FACT_TEXT];
-        fact_count(n, text);
-        str_buf_printf(out, "%s%s %s", separator, text, counts[i].word);
-        separator = " \u00B7 ";
+        }
+        add_part(out, text, (size_t)(open - text));
+        str_buf_printf(out, "`%.*s`", (int)n, open + 1);
+        text = end + 1;
     }
-    size_t n_classes = json_len(json_get(d, "classes"));
-    str_buf_printf(out, "%s%zu class%s", separator, n_classes, n_classes == 1 ? "" : "es");
-    if (r->n_dataset_warnings > 0)
-        str_buf_printf(out, " \u00B7 \u26A0\uFE0F %d warning%s", r->n_dataset_warnings,
-                       r->n_dataset_warnings == 1 ? "" : "s");
-    str_buf_adds(out, "\n\n");
+    escape_markdown(out, text, ESCAPE_TEXT);
+}
+
+static void add_table(const struct report *r, struct str_buf *out)
+{
+    struct arena a = {0};
+    struct outcome_row rows[OUTCOME_ROWS];
+    int n = outcome_rows(r, &a, rows);
+    for (int i = 0; i < n; i++) {
+        str_buf_printf(out, "| %s | ", rows[i].label);
+        switch (rows[i].kind) {
+        case OUTCOME_TEXT: escape_markdown(out, rows[i].text, ESCAPE_TEXT); break;
+        case OUTCOME_CODE: add_code(out, rows[i].text); break;
+        case OUTCOME_LINK: add_link(out, rows[i].text); break;
+        case OUTCOME_PROSE: add_prose(out, rows[i].text); break;
+        case OUTCOME_STRONG:
+            str_buf_adds(out, "**");
+            escape_markdown(out, rows[i].text, ESCAPE_NAME);
+            str_buf_adds(out, "**");
+            break;
+        }
+        str_buf_adds(out, i ? " |\n" : " |\n| :-- | :-- |\n");
+    }
+    str_buf_addc(out, '\n');
+    arena_free(&a);
+}
+
+/* GitHub wants the blank line before Markdown inside of HTML. */
+static void begin_folded(struct str_buf *out, size_t n, const char *word, const char *words)
+{
+    str_buf_printf(out, "<details><summary>%zu %s</summary>\n\n", n, n == 1 ? word : words);
+}
+
+static void end_folded(struct str_buf *out)
+{
+    str_buf_adds(out, "\n</details>\n\n");
 }
 
 static void add_change(struct str_buf *out, double now, double before)
 {
     char text[FACT_TEXT];
-    double change = now - before;
-    fact_change(change, text);
-    const char *arrow = fact_arrow(change);
+    fact_change(now - before, text);
+    const char *arrow = fact_arrow(now - before);
     str_buf_printf(out, "%s%s%s", arrow, arrow[0] ? " " : "", text);
-}
-
-static void add_metrics(const struct report *r, struct str_buf *out)
-{
-    struct metric_fact m[FACT_METRICS];
-    facts_metrics(r, m);
-    bool is_known = false;
-    for (int i = 0; i < FACT_METRICS; i++)
-        is_known = is_known || isfinite(m[i].value);
-    if (!is_known)
-        return;
-
-    bool compare = facts_previous(r) != NULL;
-    str_buf_adds(out, compare ? "| Metric | Now | Previous | Change |\n| :-- | --: | --: | --: |\n"
-                              : "| Metric | Value |\n| :-- | --: |\n");
-    for (int i = 0; i < FACT_METRICS; i++) {
-        char now[FACT_TEXT], before[FACT_TEXT];
-        fact_score(m[i].value, now);
-        fact_score(m[i].previous, before);
-        if (!compare) {
-            str_buf_printf(out, "| %s | %s |\n", m[i].label, now);
-            continue;
-        }
-        str_buf_printf(out, "| %s | **%s** | %s | ", m[i].label, now, before);
-        add_change(out, m[i].value, m[i].previous);
-        str_buf_adds(out, " |\n");
-    }
-    str_buf_addc(out, '\n');
-    if (facts_measured(r, out))
-        str_buf_adds(out, "\n\n");
-    if (facts_other_dataset(r))
-        str_buf_adds(out, "The previous model was measured on another state of the dataset.\n\n");
-    if (r->notes && r->notes[0]) {
-        escape_markdown(out, r->notes, ESCAPE_TEXT);
-        str_buf_adds(out, "\n\n");
-    }
 }
 
 static void add_classes(const struct report *r, struct str_buf *out)
 {
-    const struct json *list = json_get(json_get(r->manifest, "metrics"), "per_class");
     const struct json *previous = facts_previous(r);
-    size_t n = json_len(list);
-    if (n == 0)
+    size_t n = facts_n_classes(r);
+    if (n == 0 || r->passed)
         return;
+    begin_folded(out, n, "class", "classes");
     str_buf_printf(out, "| Class | Boxes | mAP50 | mAP50-95 |%s\n| :-- | --: | --: | --: |%s\n",
                    previous ? " Change |" : "", previous ? " --: |" : "");
     for (size_t i = 0; i < n && i < MAX_CLASSES; i++) {
-        const struct json *c = json_at(list, i);
+        struct class_fact c = facts_class(r, i);
         char boxes[FACT_TEXT], map50[FACT_TEXT], map50_95[FACT_TEXT];
-        fact_count(fact_number(c, "boxes"), boxes);
-        fact_score(fact_number(c, "map50"), map50);
-        fact_score(fact_number(c, "map50_95"), map50_95);
+        fact_count(c.boxes, boxes);
+        fact_score(c.map50, map50);
+        fact_score(c.map50_95, map50_95);
         str_buf_adds(out, "| ");
-        escape_markdown(out, fact_string(c, "name"), ESCAPE_NAME);
+        escape_markdown(out, c.name, ESCAPE_NAME);
         str_buf_printf(out, " | %s | %s | %s |", boxes, map50, map50_95);
         if (previous) {
             str_buf_addc(out, ' ');
-            add_change(out, fact_number(c, "map50"), facts_class_map50(previous, fact_string(c, "name")));
+            add_change(out, c.map50, c.previous);
             str_buf_adds(out, " |");
         }
         str_buf_addc(out, '\n');
     }
-    str_buf_addc(out, '\n');
     if (n > MAX_CLASSES)
-        str_buf_printf(out, "%d of %zu classes are shown; the report has all.\n\n", MAX_CLASSES, n);
+        str_buf_printf(out, "\n%d of %zu classes are shown; the report has all.\n", MAX_CLASSES, n);
+    str_buf_addc(out, '\n');
+    if (facts_measured(r, out))
+        str_buf_addc(out, '\n');
+    end_folded(out);
 }
 
-static void add_training(const struct report *r, struct str_buf *out)
+static void add_files(const struct report *r, struct str_buf *out)
 {
-    const struct json *t = json_get(r->manifest, "training");
-    double epochs = fact_number(t, "epochs");
-    if (!isfinite(epochs) && r->n_epochs > 0)
-        epochs = r->epochs[r->n_epochs - 1].epoch;
-    if (!isfinite(epochs))
-        return;
-    char text[FACT_TEXT];
-    fact_count(epochs, text);
-    str_buf_printf(out, "**Training** %s epoch%s", text, epochs < 1.5 ? "" : "s");
-    if (r->best_epoch > 0)
-        str_buf_printf(out, " (best: %d)", r->best_epoch);
-    if (isfinite(fact_number(t, "seconds"))) {
-        fact_duration(fact_number(t, "seconds"), text);
-        str_buf_printf(out, " in %s", text);
-    }
-    if (isfinite(fact_number(t, "images_per_second")))
-        str_buf_printf(out, " \u00B7 %.1f images/s", fact_number(t, "images_per_second"));
-    if (fact_number(t, "jobs") > 1)
-        str_buf_printf(out, " \u00B7 over %.0f jobs", fact_number(t, "jobs"));
-    fact_transfer(r, text);
-    if (text[0])
-        str_buf_printf(out, " \u00B7 initial weights: %s", text);
-    double threads = fact_number(t, "threads");
-    if (isfinite(threads))
-        str_buf_printf(out, " \u00B7 %.0f thread%s", threads, threads > 1 ? "s" : "");
-    if (fact_string(t, "cpu")[0]) {
-        str_buf_adds(out, " on ");
-        escape_markdown(out, fact_string(t, "cpu"), ESCAPE_NAME);
-    }
-    if (fact_string(t, "kernels")[0]) {
-        str_buf_adds(out, " \u00B7 kernels ");
-        escape_markdown(out, fact_string(t, "kernels"), ESCAPE_NAME);
-    }
-    str_buf_adds(out, "\n\n");
-}
-
-static void add_artifacts(const struct report *r, struct str_buf *out)
-{
-    const struct json *list = json_get(r->manifest, "artifacts");
-    size_t n = json_len(list);
+    size_t n = facts_n_files(r);
     if (n == 0)
         return;
-    str_buf_adds(out, "| Artifact | Size | SHA-256 |\n| :-- | --: | :-- |\n");
+    begin_folded(out, n, "file", "files");
+    str_buf_adds(out, "| File | Size | SHA-256 |\n| :-- | --: | :-- |\n");
     for (size_t i = 0; i < n && i < MAX_ARTIFACTS; i++) {
-        const struct json *a = json_at(list, i);
-        char size[FACT_TEXT], sum[13];
-        fact_size(fact_number(a, "size"), size);
-        snprintf(sum, sizeof sum, "%.12s", fact_string(a, "sha256"));
+        struct file_fact f = facts_file(r, i);
+        char sum[13];
+        snprintf(sum, sizeof sum, "%.12s", f.sha256);
         str_buf_adds(out, "| ");
-        add_code(out, fact_string(a, "name"));
-        str_buf_printf(out, " | %s | ", size);
+        add_code(out, f.name);
+        str_buf_printf(out, " | %s | ", f.size);
         add_code(out, sum);
         str_buf_adds(out, " |\n");
     }
-    str_buf_addc(out, '\n');
+    end_folded(out);
 }
 
 void report_markdown(const struct report *r, struct str_buf *out)
 {
-    const char *icon = fact_icon(r->status);
-    str_buf_printf(out, "### %s%sretrain: ", icon, icon[0] ? " " : "");
-    escape_markdown(out, r->status ? r->status : "unknown", ESCAPE_NAME);
+    bool is_passed = r->passed && r->status && !strcmp(r->status, "planned");
+    const char *icon = fact_icon(is_passed ? "published" : r->status);
+    str_buf_printf(out, "### %s%sretrain: %s", icon, icon[0] ? " " : "", r->passed ? "smoke run, " : "");
+    escape_markdown(out, r->status && r->status[0] ? r->status : "unknown", ESCAPE_NAME);
     str_buf_adds(out, "\n\n");
     if (r->headline && r->headline[0]) {
-        escape_markdown(out, r->headline, ESCAPE_TEXT);
+        add_prose(out, r->headline);
         str_buf_adds(out, "\n\n");
     }
-    add_outcome(r, out);
-    add_metrics(r, out);
+    add_table(r, out);
+    if (facts_other_dataset(r) && !r->passed)
+        str_buf_adds(out, "The model before was measured on another state of the dataset, so the change mixes both.\n\n");
+    if (r->notes && r->notes[0]) {
+        escape_markdown(out, r->notes, ESCAPE_TEXT);
+        str_buf_adds(out, "\n\n");
+    }
     add_classes(r, out);
-    add_dataset(r, out);
-    add_training(r, out);
-    add_artifacts(r, out);
+    add_files(r, out);
 }

@@ -54,6 +54,14 @@ def test_publish_and_skip():
     tap.equal((r.returncode, outputs(work)["status"]), (0, "skipped"), "the second run skips")
     tap.ok(took < 1, "within a second", took)
     tap.equal(outputs(work)["map50"], out["map50"], "and still says how good the model is")
+    sums = {a["name"]: a["sha256"] for a in manifest["artifacts"]}
+    report = os.path.join(work, "retrain-report")
+    for where in ("the workspace that trained", "a fresh workspace"):
+        got = {name: digest(os.path.join(report, name)) for name in ("report.html", "metrics.csv")}
+        tap.equal(got, {name: sums[name] for name in got}, "with the report as it was published, in " + where)
+        tap.ok(os.path.exists(os.path.join(report, "summary.md")) and outputs(work)["report"], "and a summary of its own")
+        shutil.rmtree(report)
+        tap.run("run", *SMALL, "--output-json", "out.json", cwd=work)
     shutil.rmtree(work)
 
 
@@ -150,7 +158,7 @@ def test_fine_tuning():
             training = json.load(f)["training"]
         tap.equal(training["initial_weights"], {"taken": 297, "cut": 0, "fresh": 0, "unused": 0}, "as the manifest says")
         with open(os.path.join(work, "retrain-report", "summary.md"), encoding="utf-8") as f:
-            tap.contains(f.read(), "initial weights: 297 tensors taken", "and the summary")
+            tap.contains(f.read(), "| Initial weights | 297 tensors taken", "and the summary")
         r = tap.run("eval", "first/" + name, cwd=work, timeout=300)
         tap.equal(r.returncode, 0, name + " can be measured")
     r = tap.run("run", *SMALL, "--model", "s", "--initial-weights", "first/model.safetensors", cwd=work, timeout=300)
