@@ -49,7 +49,8 @@ struct job {
     const char *checkpoint_path; /* work_dir/checkpoint.bin: written by training */
     size_t cache_bytes;          /* after job_check_memory: what decoded images may take */
     int folder_lock;             /* of work_dir, while this process trains in it; -1 = none */
-    struct training_lease lease; /* on training this version; the keeper has it once that is open */
+    struct training_lease lease; /* on training this version; the heartbeat has it once that is open */
+    struct heartbeat *heartbeat; /* renews it; NULL = not open */
     struct keeper *keeper;       /* brings checkpoints to the store while training goes on, so that a later job on another
                                   * machine goes on; NULL when that is not wanted */
     int n_jobs;                  /* this run included, how many have worked on this version */

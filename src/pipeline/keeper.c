@@ -3,9 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -14,33 +12,30 @@
 #include "core/memory.h"
 #include "core/stop.h"
 
-#define RETRY_RENEWAL_S 15.0
 #define SECONDS_AFTER_STOP 4.0 /* GitHub: SIGTERM comes 7.5 seconds after SIGINT, SIGKILL at 10 */
 
 struct keeper {
     struct keeper_options o;
     struct arena arena;
-    const char *snapshot; /* a second name of the checkpoint's file: training puts a new file at the first meanwhile */
+    /* Second names of the checkpoint's file, since training puts a new file at the first: what was offered, and what is
+     * going up. */
+    const char *waiting, *uploading;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     struct train_position offered;
-    bool is_offered, is_busy, is_closing, is_lost;
-    double renew_at; /* clock_seconds(); the thread's own */
+    bool is_offered, is_busy, is_closing;
     double upload_seconds;
     struct error trouble; /* why the last upload failed; ERR_NONE when it did not */
 };
 
-/* The file that is at checkpoint_path now, under a name that stays. */
+/* With the lock. */
 static bool take_snapshot(const struct keeper *k, struct error *e)
 {
-    if (!fs_remove(k->snapshot, e))
+    if (!fs_remove(k->waiting, e))
         return false;
-    if (link(k->o.checkpoint_path, k->snapshot) == 0)
-        return true;
-    if (errno == ENOENT)
-        return fail(e, ERR_INTERNAL, "%s is not there", k->o.checkpoint_path);
-    return fs_copy_atomic(k->o.checkpoint_path, k->snapshot, e); /* a file system without hard links */
+    return link(k->o.checkpoint_path, k->waiting) == 0 ||
+           fs_copy_atomic(k->o.checkpoint_path, k->waiting, e); /* a file system without hard links */
 }
 
 static bool upload(struct keeper *k, const struct train_position *at, struct error *e)
@@ -48,22 +43,23 @@ static bool upload(struct keeper *k, const struct train_position *at, struct err
     struct error ignored;
     if (stop_requested()) /* this is the one thing that is still worth a request; the host kills us soon */
         store_allow_after_stop(k->o.store, SECONDS_AFTER_STOP);
-    bool ok = take_snapshot(k, e) && checkpoints_add(k->o.store, k->o.version, k->snapshot, at, &k->o.stored, e);
-    if (!fs_remove(k->snapshot, &ignored))
+    bool ok = checkpoints_add(k->o.store, k->o.version, k->uploading, at, &k->o.stored, e);
+    if (!fs_remove(k->uploading, &ignored))
         log_debug("%s", ignored.message);
     return ok || fail_in(e, "checkpoint");
 }
 
-/* Called and left with the lock, as the two below. */
+/* Called and left with the lock. */
 static void upload_offered(struct keeper *k)
 {
     struct train_position at = k->offered;
     struct error e = {0};
     k->is_offered = false;
     k->is_busy = true;
+    bool ok = fs_name_over(k->waiting, k->uploading, &e);
     pthread_mutex_unlock(&k->lock);
     double from = clock_seconds();
-    bool ok = upload(k, &at, &e);
+    ok = ok && upload(k, &at, &e);
     double took = clock_seconds() - from;
     pthread_mutex_lock(&k->lock);
     k->is_busy = false;
@@ -77,43 +73,17 @@ static void upload_offered(struct keeper *k)
     pthread_cond_broadcast(&k->changed);
 }
 
-static void renew(struct keeper *k)
-{
-    struct error e = {0};
-    bool held = false;
-    pthread_mutex_unlock(&k->lock);
-    bool ok = training_lease_renew(k->o.store, &k->o.lease, &held, &e);
-    k->renew_at = clock_seconds() + (ok ? TRAINING_LEASE_RENEW_SECONDS : RETRY_RENEWAL_S);
-    if (!ok && !stop_requested())
-        log_debug("%s", e.message);
-    pthread_mutex_lock(&k->lock);
-    k->is_lost |= ok && !held;
-}
-
-static void wait_for_work(struct keeper *k)
-{
-    double seconds = k->is_lost ? TRAINING_LEASE_RENEW_SECONDS : k->renew_at - clock_seconds();
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    seconds = seconds > 0 ? seconds : 0;
-    until.tv_sec += (time_t)seconds + 1;
-    pthread_cond_timedwait(&k->changed, &k->lock, &until);
-}
-
 static void *work(void *arg)
 {
     struct keeper *k = arg;
     pthread_mutex_lock(&k->lock);
     while (!k->is_closing || k->is_offered) {
-        if (!k->is_lost && !stop_requested() && clock_seconds() >= k->renew_at)
-            renew(k);
-        else if (k->is_offered)
+        if (k->is_offered)
             upload_offered(k);
         else
-            wait_for_work(k);
+            pthread_cond_wait(&k->changed, &k->lock);
     }
     pthread_mutex_unlock(&k->lock);
-    training_lease_release(k->o.store, &k->o.lease);
     return NULL;
 }
 
@@ -122,14 +92,11 @@ struct keeper *keeper_open(const struct keeper_options *o)
     struct keeper *k = mem_alloc(sizeof *k);
     sigset_t all, before;
     *k = (struct keeper){.o = *o};
-    k->snapshot = arena_printf(&k->arena, "%s/uploading.bin", fs_dir(&k->arena, o->checkpoint_path));
+    const char *folder = fs_dir(&k->arena, o->checkpoint_path);
+    k->waiting = fs_join(&k->arena, folder, "waiting.bin");
+    k->uploading = fs_join(&k->arena, folder, "uploading.bin");
     pthread_mutex_init(&k->lock, NULL);
-    k->renew_at = clock_seconds() + TRAINING_LEASE_RENEW_SECONDS;
-    pthread_condattr_t monotonic; /* wall clocks are set while we wait */
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&k->changed, NULL);
     sigfillset(&all); /* signals are the main thread's, whose sleeps they end */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     if (pthread_create(&k->thread, NULL, work, k))
@@ -140,9 +107,14 @@ struct keeper *keeper_open(const struct keeper_options *o)
 
 void keeper_offer(struct keeper *k, const struct train_position *at)
 {
+    struct error e = {0};
     pthread_mutex_lock(&k->lock);
+    k->is_offered = take_snapshot(k, &e);
     k->offered = *at;
-    k->is_offered = true;
+    if (!k->is_offered) {
+        log_warning("checkpoint: %s", e.message);
+        k->trouble = e;
+    }
     pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);
 }
@@ -157,14 +129,6 @@ bool keeper_settle(struct keeper *k, struct error *e)
         *e = k->trouble;
     pthread_mutex_unlock(&k->lock);
     return ok;
-}
-
-bool keeper_has_lost(struct keeper *k)
-{
-    pthread_mutex_lock(&k->lock);
-    bool is_lost = k->is_lost;
-    pthread_mutex_unlock(&k->lock);
-    return is_lost;
 }
 
 double keeper_upload_seconds(struct keeper *k)

@@ -1,10 +1,9 @@
-/* A thread that keeps a training's work safe while it goes on: checkpoints go to the store in the background, and the lease
- * on training this version is renewed. It has a store of its own. Private to the pipeline. */
+/* A thread that keeps a training's work safe while it goes on: checkpoints go to the store in the background. It has a
+ * store of its own. Private to the pipeline. */
 #ifndef PIPELINE_KEEPER_H
 #define PIPELINE_KEEPER_H
 
 #include "pipeline/checkpoints.h"
-#include "store/training_lease.h"
 
 struct keeper; /* opaque */
 
@@ -13,20 +12,18 @@ struct keeper_options {
     const char *version;
     const char *checkpoint_path; /* what training writes; it may be replaced while it is uploaded */
     struct checkpoint_list stored;
-    struct training_lease lease; /* taken; becomes the keeper's */
 };
 
 /* Strings are borrowed. */
 struct keeper *keeper_open(const struct keeper_options *o);
-/* A new checkpoint is at checkpoint_path: upload it, after the one that is under way. Returns at once. */
+/* A new checkpoint is at checkpoint_path: upload it, after the one that is under way. Returns at once; what is offered before
+ * that is replaced. */
 void keeper_offer(struct keeper *k, const struct train_position *at);
 /* Waits until what was offered last is stored, or failed. After a stop signal the upload has seconds only. */
 MUST_CHECK bool keeper_settle(struct keeper *k, struct error *e);
 /* The slowest upload so far in seconds, reading the file included; 0 = none yet. */
 double keeper_upload_seconds(struct keeper *k);
-/* Another job has the lease: this one was suspended, or cut off from the store, for minutes. */
-bool keeper_has_lost(struct keeper *k);
-/* Ends the upload that is under way first, then gives the lease back. NULL is fine. */
+/* Ends the upload that is under way first. NULL is fine. */
 void keeper_close(struct keeper *k);
 
 #endif

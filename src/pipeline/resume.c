@@ -7,6 +7,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "pipeline/claim.h"
+#include "pipeline/heartbeat.h"
 #include "pipeline/keeper.h"
 
 /* How far the checkpoint on this machine is. Trouble with it is training's to tell, which tries it. */
@@ -79,7 +80,7 @@ static bool tick(void *ctx, struct error *e)
 {
     struct job *j = ctx;
     budget_saw(&j->budget.upload_seconds, keeper_upload_seconds(j->keeper));
-    return !keeper_has_lost(j->keeper) ||
+    return !heartbeat_has_lost(j->heartbeat) ||
            fail(e, ERR_STORE,
                 "another job took over the training of %s: was this one suspended, or cut off from the store, for minutes? Its "
                 "checkpoint stays on this machine",
@@ -94,10 +95,14 @@ struct train_hooks resume_hooks(struct job *j)
 bool resume_keep(struct job *j, const struct checkpoint_list *stored, struct error *e)
 {
     struct keeper_options o = {
-        .version = j->version.name, .checkpoint_path = j->checkpoint_path, .stored = *stored, .lease = j->lease};
+        .version = j->version.name, .checkpoint_path = j->checkpoint_path, .stored = *stored};
+    struct store *own = NULL;
+    if (!job_connect_to(j, j->config->store, false, &own, e))
+        return false;
+    j->heartbeat = heartbeat_open(own, &j->lease);
+    j->lease.holder[0] = 0;
     if (!job_connect_to(j, j->config->store, false, &o.store, e))
         return false;
-    j->lease.holder[0] = 0;
     j->keeper = keeper_open(&o);
     return true;
 }
@@ -110,6 +115,8 @@ bool resume_settle(struct job *j, struct error *e)
 void resume_end(struct job *j)
 {
     keeper_close(j->keeper);
+    heartbeat_close(j->heartbeat);
     j->keeper = NULL;
+    j->heartbeat = NULL;
     claim_release(j);
 }
