@@ -54,18 +54,16 @@ static bool refresh_latest(struct job *j, struct error *e)
     return true;
 }
 
-/* By the speed of training, which does more for each image. */
-static bool has_time(const struct job *j, const struct trained *t, const struct loaded *m, struct error *e)
+bool compare_has_time(int n_images, double images_per_second, double side_ratio, double left_s, struct error *e)
 {
-    double left = j->budget.end - clock_seconds(), ratio = (double)m->image_size / j->config->image_size;
-    double needs = t->images_per_second > 0 ? j->dataset.n_val / t->images_per_second * ratio * ratio : 0;
+    double needs = images_per_second > 0 ? n_images / images_per_second * side_ratio * side_ratio : 0;
     char needed[32], rest[32];
-    if (needs <= ALWAYS_ALLOWED_SECONDS || needs <= left)
+    if (needs <= ALWAYS_ALLOWED_SECONDS || needs <= left_s)
         return true;
     clock_format_duration(needs, needed);
-    clock_format_duration(left > 0 ? left : 0, rest);
-    return fail(e, ERR_STORE, "running it on %d images would take some %s, and %s of the time budget are left", j->dataset.n_val,
-                needed, rest);
+    clock_format_duration(left_s > 0 ? left_s : 0, rest);
+    return fail(e, ERR_STORE, "running it on %d images would take some %s, and %s of the time budget are left", n_images, needed,
+                rest);
 }
 
 /* The published manifest with the figures of today. */
@@ -81,7 +79,9 @@ static bool measure_latest(struct job *j, const struct trained *t, struct json *
     const char *path;
     struct loaded m = {0};
     struct metrics r;
-    bool ok = model_fetch(j, j->latest, &path, e) && stage_load(j, path, 0, &m, e) && has_time(j, t, &m, e) &&
+    bool ok = model_fetch(j, j->latest, &path, e) && stage_load(j, path, 0, &m, e) &&
+              compare_has_time(j->dataset.n_val, t->images_per_second, (double)m.image_size / j->config->image_size,
+                               j->budget.end - clock_seconds(), e) &&
               stage_measure_held_back(j, &m, &r, e);
     if (ok)
         *measured = with_metrics(j->latest, &m, &r);

@@ -19,6 +19,9 @@ struct comparison {
  * compared, or (ERR_STOPPED) a signal came; never takes longer than the time budget allows. */
 MUST_CHECK bool compare_with_latest(struct job *j, const struct trained *t, const struct json *ours, struct comparison *out,
                                     struct error *e);
+/* Reckoned by the speed of training, which does more for each image; half a minute is always allowed. side_ratio: of the
+ * published model's image size to ours. */
+MUST_CHECK bool compare_has_time(int n_images, double images_per_second, double side_ratio, double left_s, struct error *e);
 /* The mean AP over the classes that both lists ("per_class" of a manifest's metrics) name and that have boxes. *n: how many. */
 void compare_classes(const struct json *theirs, const struct json *ours, struct comparison *out);
 

@@ -87,13 +87,19 @@ bool revert_point(struct job *j, const char *version, enum history_why why, stru
     return true;
 }
 
-bool revert_try(struct job *j, const char **why, struct error *e)
+bool revert_find(struct job *j, const char **version, const char **why_not, struct error *e)
 {
     struct json *moves = NULL;
-    const char *version, *latest = arena_strdup(j->arena, version_of(j->latest));
-    if (!find_published(j, &version, e) || !history_read(j->store, &moves, e))
+    const char *latest = arena_strdup(j->arena, version_of(j->latest));
+    if (!find_published(j, version, e) || !history_read(j->store, &moves, e))
         return false;
-    *why = judge(j, moves, version, latest);
+    *why_not = judge(j, moves, *version, latest);
     json_free(moves);
-    return *why || revert_point(j, version, HISTORY_REVERT, e);
+    return true;
+}
+
+bool revert_try(struct job *j, const char **why_not, struct error *e)
+{
+    const char *version;
+    return revert_find(j, &version, why_not, e) && (*why_not || revert_point(j, version, HISTORY_REVERT, e));
 }

@@ -4,11 +4,12 @@
 
 #include "pipeline/job.h"
 
-/* Moves latest.json to the version of today's dataset and recipe, where that is published, was latest before, is not latest
- * now, and nobody has rolled back from it. With `initial-weights: latest` the published version may have begun with any
- * weights: training anew from the latest ones would be another version. *why: NULL when it moved, with status published and
- * outputs set; else why there was nothing to do. After job_version. */
-MUST_CHECK bool revert_try(struct job *j, const char **why, struct error *e);
+/* The version of today's dataset and recipe, where that is published, was latest before, is not latest now, and nobody has
+ * rolled back from it. With `initial-weights: latest` it may have begun with any weights: training anew from the latest ones
+ * would be another version. *why_not: NULL when there is one; else why there is nothing to do. After job_version. */
+MUST_CHECK bool revert_find(struct job *j, const char **version, const char **why_not, struct error *e);
+/* Moves latest.json there. *why_not: NULL when it moved, with status published and outputs set. */
+MUST_CHECK bool revert_try(struct job *j, const char **why_not, struct error *e);
 /* Puts latest.json on a published version: outputs, summary, and the bad version removed where `delete` asks for it. */
 MUST_CHECK bool revert_point(struct job *j, const char *version, enum history_why why, struct error *e);
 

@@ -106,6 +106,7 @@ def test_asked_again():
     tap.equal((r.returncode, out["status"], trained(r)), (5, "rejected", False), "the next run does not train again")
     tap.contains(tap.run("list", "--output-json", "list.json", cwd=work).stdout, "x " + version, "list marks it")
     tap.equal([m["version"] for m in read_json("list.json")["rejected"]], [version], "also as JSON")
+    tap.contains(tap.run("plan", *POOR, cwd=work).stdout, "run would ask the quality gate again", "plan says so")
     before = files("rejected/" + version)
     r, out = run(*POOR, "--max-map50-drop", "0.01", "--force")
     tap.equal((r.returncode, trained(r), files("rejected/" + version)), (5, True, before), "with force it trains again")

@@ -81,6 +81,7 @@ def lifecycle(name, p):
     r = p("rollback", "--on-revert", *FAST)
     tap.equal((r.returncode, p.out["status"], p.out["version"], p.latest()), (0, "skipped", a, a), name + ": and then has nothing to do")
     p.push(4)
+    tap.contains(p("plan", *FAST, "--on-revert", "true").stdout, "would point latest.json at " + d, name + ": plan says what run with on-revert would do")
     r = p("run", *FAST, "--on-revert", "true")
     tap.equal((r.returncode, p.out["status"], p.latest()), (0, "published", d), name + ": run with on-revert does the same")
     tap.ok("epoch 1/" not in r.stderr, name + ": without training")

@@ -159,7 +159,7 @@ def race(name, store, rounds):
            (name, rounds, (time.monotonic() - start) / rounds), "\n".join(wrong[:10]))
     tap.ok(reader and not reader.wrong and reader.n_seen, "%s: latest.json read %d times, %d different ones: whole, complete, "
            "forward" % (name, reader.n_read if reader else 0, reader.n_seen if reader else 0), reader and reader.wrong)
-    # What is left: a manifest and its two artifacts for each version, latest.json, nothing else.
+    # What is left: a manifest and its two artifacts for each version, latest.json and its history, nothing else.
     # Without conditional writes the beaten publishers' artifacts stay until somebody prunes, and the latest version's then too.
     code, _, err = store.driver("prune", 0)
     tap.ok(code == 0, "%s: tidying up" % name, err)
@@ -168,8 +168,10 @@ def race(name, store, rounds):
     keys = [k for k in store.keys() if k in named or not k.startswith("versions/%s/" % latest["version"])]
     manifests = [k for k in keys if k.endswith("/manifest.json")]
     other = [k for k in keys if not k.startswith("versions/")]
-    tap.equal((len(manifests), len(keys) - len(other), other), (rounds * 9, rounds * 27, ["latest.json"]),
+    tap.equal((len(manifests), len(keys) - len(other), other), (rounds * 9, rounds * 27, ["history.jsonl", "latest.json"]),
               "%s: nothing else is left" % name)
+    found = store_tool.history_defects(store.read("history.jsonl"), latest["version"])
+    tap.equal(found, [], "%s: history.jsonl says how latest.json moved, without a gap" % name)
 
 
 def main():

@@ -87,6 +87,24 @@ def sweep(server, admin, bucket, what):
     tap.ok(not wrong and tried > 2, "%s: killed at %d requests, %s" % (bucket, tried, what or "unsent"), "\n".join(wrong))
 
 
+def sweep_refused(server, admin):
+    """The same for keeping a refused model: with all its files or not at all, and nothing published moves."""
+    model, report = write("model", b"weights" * 1000), write("report", b"report")
+    wrong, tried, n = [], 0, 1
+    while n < N_MOST and len(wrong) < 3:
+        place = Place(server, admin, "models", "refused-%d" % n)
+        place.driver("publish", "v1", 1000, model, report)
+        killed = place.driver.with_env(LD_PRELOAD=PRELOAD, FAULT_REQUEST=str(n), FAULT_DO="sent")
+        if killed("reject", "v2", model, report)[0] == 0:
+            break
+        tried += 1
+        got = place.driver("reject", "v2", model, report, "rejected", "versions", "latest")
+        if got[0] or got[1] != "v2\nv1\nv1\n" or place.defects():
+            wrong.append("n=%d: then %s %s" % (n, got, place.defects()))
+        n += 2
+    tap.ok(not wrong and tried > 2, "a refused model: killed at %d requests" % tried, "\n".join(wrong))
+
+
 def main():
     if not store_tool.ready() or not os.path.exists(PRELOAD):
         tap.skip("kills at requests", "the store driver or build/tests/preload.so is not built")
@@ -100,7 +118,8 @@ def main():
         admin.ok("PUT", "/models")
         admin.ok("PUT", "/versioned")
         admin.keep_versions("versioned")
-        tap.main(*(lambda b=b, w=w: sweep(server, admin, b, w) for b in ("models", "versioned") for w in (None, "sent")))
+        tap.main(*(lambda b=b, w=w: sweep(server, admin, b, w) for b in ("models", "versioned") for w in (None, "sent")),
+                 lambda: sweep_refused(server, admin))
     finally:
         server.stop()
         shutil.rmtree(scratch, ignore_errors=True)

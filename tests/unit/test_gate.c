@@ -97,11 +97,36 @@ static void compares_the_classes_that_both_know(void **state)
     }
 }
 
+static const struct {
+    int n_images;
+    double per_second, ratio, left;
+    bool fits;
+} times[] = {
+    {40, 50, 1, 3600, true},
+    {40, 50, 1, 0, true},      /* a second: the budget's reserve covers it */
+    {5000, 50, 1, 120, true},  /* 100 s of 120 */
+    {5000, 50, 1, 60, false},
+    {5000, 50, 2, 120, false}, /* twice the side, four times the work */
+    {5000, 50, 0.5, 10, true},
+    {5000, 0, 1, 0, true},     /* speed not known */
+};
+
+static void takes_no_longer_than_there_is_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(times); i++) {
+        struct error e = {0};
+        if (compare_has_time(times[i].n_images, times[i].per_second, times[i].ratio, times[i].left, &e) != times[i].fits)
+            fail_msg("case %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_only_worse_models),
         cmocka_unit_test(compares_the_classes_that_both_know),
+        cmocka_unit_test(takes_no_longer_than_there_is_time),
     };
     return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }

@@ -112,6 +112,12 @@ static void markdown_tells_the_outcome(void **state)
     assert_true(str_starts(str_buf_view(&out), table));
     assert_true(has(&out, "at confidence 0.250. mAP50 and mAP50-95 by the classic rule of YOLOv8 8.3: 0.851 and 0.520;"));
     assert_true(has(&out, "as model.onnx takes it: 0.830 and \u2013."));
+    str_buf_clear(&out);
+    r.is_same_photos = true;
+    r.notes = "Run again: <b>0.812</b>.";
+    report_markdown(&r, &out);
+    assert_false(has(&out, "another state of the dataset"));
+    assert_true(has(&out, "Run again:"));
     assert_true(has(&out, "| a\\|b\\`c | 8 | 0.800 | 0.400 | \u25BC \u22120.050 |"));
     assert_true(has(&out, "| `model.onnx` | 12.3 MB | `0123456789ab` |"));
     assert_false(has(&out, "<script"));
@@ -336,11 +342,36 @@ static void figures_read_well(void **state)
     assert_string_equal(t, "\u2013");
 }
 
+static void csv_reads_back(void **state)
+{
+    (void)state;
+    static const struct epoch_row rows[] = {
+        {.epoch = 1, .box_loss = 1.5f, .cls_loss = 2.25f, .dfl_loss = 0.5f, .learning_rate = 0.001f, .seconds = 12.5, .images_per_second = 40},
+        {.epoch = 2, .box_loss = 1, .has_metrics = true, .map50 = 0.5f, .map50_95 = 0.25f, .precision = 1, .recall = 0.125f, .seconds = 1},
+    };
+    struct str_buf text = STR_BUF(1 << 16), again = STR_BUF(1 << 16);
+    struct arena a = {0};
+    struct epoch_row *read;
+    int n;
+    report_csv(rows, 2, &text);
+    assert_true(report_csv_read(str_buf_view(&text), &a, &read, &n));
+    report_csv(read, n, &again);
+    assert_int_equal(n, 2);
+    assert_string_equal(str_buf_text(&again), str_buf_text(&text));
+    assert_true(read[1].has_metrics && !read[0].has_metrics);
+    static const char *const damaged[] = {"h\n1,2,3\n", "h\n1,a,0,0,0,0,0,0,0,0,0\n", "h\n0,0,0,0,0,0,0,0,0,0,0\n", "h\n1,0,0,0,0,0,0,0,0,0,0,0\n"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
+        assert_false(report_csv_read(str_of(damaged[i]), &a, &read, &n));
+    str_buf_free(&text);
+    str_buf_free(&again);
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(markdown_tells_the_outcome),
-        cmocka_unit_test(a_link_is_a_web_address),
+        cmocka_unit_test(csv_reads_back), cmocka_unit_test(a_link_is_a_web_address),
         cmocka_unit_test(a_model_is_not_compared_with_itself),
         cmocka_unit_test(rows_stay_rows),
         cmocka_unit_test(nothing_known_is_fine),
