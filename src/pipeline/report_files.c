@@ -48,7 +48,7 @@ static void write_csv(struct job *j, const struct trained *t)
 static void split_headline(const struct job *j, struct report *r)
 {
     const char *all = j->headline ? j->headline : "", *cut = strstr(all, "; ");
-    bool is_run = !strcmp(j->config->command, "run"), is_failed = r->status && !strcmp(r->status, "failed");
+    bool is_run = !strcmp(j->config->command, "run") || !strcmp(j->config->command, "rollback"), is_failed = r->status && !strcmp(r->status, "failed");
     r->headline = all;
     r->next = is_run ? j->next : NULL;
     if (!is_run || is_failed || !cut)

@@ -79,10 +79,10 @@ bool revert_point(struct job *j, const char *version, enum history_why why, stru
     j->outputs.dataset_checksum = arena_strdup(j->arena, json_string(json_get(json_get(manifest, "dataset"), "checksum"), ""));
     outputs_from_manifest(&j->outputs, manifest, j->store, j->arena);
     job_conclude(j, "published",
-                 *before ? arena_printf(j->arena, "%s %s to %s, which applications get with their next pull%s",
+                 *before ? arena_printf(j->arena, "%s %s to %s; applications get it with their next pull%s",
                                         is_back ? "the dataset is back at an earlier state: went back from" : "rolled back from", before,
-                                        version, removes ? "; the bad version is removed" : "")
-                         : arena_printf(j->arena, "latest.json names %s now", version));
+                                        version, removes ? ", and the bad version is removed" : "")
+                         : arena_printf(j->arena, "latest.json names %s now; applications get it with their next pull", version));
     report_summary(j, manifest);
     return true;
 }
