@@ -21,6 +21,8 @@ enum history_why { HISTORY_PUBLISH, HISTORY_ROLLBACK, HISTORY_RESTORE, HISTORY_R
 /* The moves, oldest first, owned by the caller; empty when there is no such file. Lines that are damaged are left out. */
 MUST_CHECK bool history_read(struct store *s, struct json **moves, struct error *e);
 
+struct json *history_parse(struct str text); /* the same of a text */
+
 /* Was this version what latest.json named at some time? */
 bool history_was_latest(const struct json *moves, const char *version);
 /* The move by which somebody rolled back from this version and nobody has gone back to it since; NULL = none. */

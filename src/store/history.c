@@ -20,8 +20,9 @@ static const char *text_of(const struct json *move, const char *key)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
-static void parse(struct str text, struct json *moves)
+struct json *history_parse(struct str text)
 {
+    struct json *moves = json_new_array();
     struct str line;
     while (str_cut(&text, '\n', &line)) {
         struct json *move = NULL;
@@ -31,6 +32,7 @@ static void parse(struct str text, struct json *moves)
         else
             json_free(move);
     }
+    return moves;
 }
 
 bool history_read(struct store *s, struct json **moves, struct error *e)
@@ -39,10 +41,8 @@ bool history_read(struct store *s, struct json **moves, struct error *e)
     enum store_found found;
     struct str text;
 
-    *moves = json_new_array();
     bool ok = store_get(s, HISTORY_KEY, READ_MAX_BYTES, &a, &found, &text, NULL, e);
-    if (ok && found == STORE_PRESENT)
-        parse(text, *moves);
+    *moves = history_parse(text);
     arena_free(&a);
     return ok;
 }
@@ -153,14 +153,13 @@ static bool note_once(struct store *s, const struct json *from, const struct jso
                       bool *written, struct error *e)
 {
     struct arena a = {0};
-    struct json *moves = json_new_array();
     struct str_buf lines = STR_BUF(HISTORY_MAX_BYTES), whole = STR_BUF(READ_MAX_BYTES);
     enum store_found found;
     struct str text;
     char etag[128];
 
     bool ok = store_get(s, HISTORY_KEY, READ_MAX_BYTES, &a, &found, &text, etag, e);
-    parse(text, moves);
+    struct json *moves = history_parse(text);
     add_missing(&lines, json_at(moves, json_len(moves) - 1), from, to, why, s->actor);
     *written = ok && !lines.n;
     if (ok && lines.n) {
