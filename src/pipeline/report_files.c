@@ -74,7 +74,7 @@ static struct report describe(struct job *j, const struct trained *t, const stru
         .n_dataset_warnings = j->dataset.n_warnings,
     };
     split_headline(j, &r);
-    if (!t || !t->n_rows)
+    if (!t || !t->epochs)
         return r;
     r.epochs = t->rows;
     r.n_epochs = t->n_rows;

@@ -84,8 +84,8 @@ static void add_dataset(struct rows *t, const struct report *r)
 static void add_epochs(struct rows *t, const struct report *r)
 {
     double done = fact_number(json_get(r->manifest, "training"), "epochs");
-    if (!isfinite(done) && r->n_epochs > 0)
-        done = r->epochs[r->n_epochs - 1].epoch;
+    if (!isfinite(done) && (r->n_epochs > 0 || r->epochs_planned > 0))
+        done = r->n_epochs > 0 ? r->epochs[r->n_epochs - 1].epoch : 0;
     if (!isfinite(done))
         return;
     double best = r->best_epoch > 0 ? r->best_epoch : fact_number(json_get(r->manifest, "training"), "best_epoch");
