@@ -36,12 +36,12 @@ static bool keep(struct job *j, const struct trained *t, struct json *manifest, 
     if (is_there)
         return rejected_mark(j->store, j->version.name, manifest, e);
     return model_collect_refused(j, t, artifacts, &n, e) &&
-           rejected_put(j->store, j->version.name, artifacts, n, manifest, e) && rejected_prune(j->store, clock_now(), e);
+           rejected_put(j->store, j->version.name, artifacts, n, manifest, e);
 }
 
 void refused_keep(struct job *j, const struct trained *t, struct json *manifest, struct error *why)
 {
-    struct error trouble = {0};
+    struct error trouble = {0}, untidy = {0};
     const struct json *files = j->refused ? json_get(j->refused, "artifacts") : NULL;
     bool is_there = files != NULL;
     json_set(manifest, "rejected", verdict(j, why->message));
@@ -54,9 +54,13 @@ void refused_keep(struct job *j, const struct trained *t, struct json *manifest,
         log_warning("the refused model could not be kept in the store, its checkpoint and .retrain stay: %s", trouble.message);
         return;
     }
+    if (!rejected_prune(j->store, clock_now(), &untidy))
+        log_warning("older refused models stay: %s", untidy.message);
     fail(why, why->code, "%s; the model is kept in rejected/%s, and a next run asks the gate again without training", why->message,
          j->version.name);
     j->headline = arena_strdup(j->arena, why->message);
+    if (why->code != ERR_GATE)
+        j->next = "mend what the message names and run the job again: the gate is asked, nothing is trained";
     report_write(j, t, manifest);
 }
 

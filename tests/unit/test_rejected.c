@@ -140,7 +140,7 @@ static void looks_at_its_own_files_only(void **state)
 static void stays_bounded(void **state)
 {
     time_t day = 24 * 3600, now = 100 * day;
-    char version[8];
+    char version[16];
     struct json *m;
     (void)state;
     for (int i = 1; i <= REJECTED_KEPT + 2; i++) {
