@@ -2,16 +2,32 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Lock-free atomics: the handler may run on any thread, between any two instructions. */
 static atomic_int first_signal;
 static atomic_int n_signals;
+static _Atomic long long first_at_ns; /* monotonic */
+
+static long long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t); /* async-signal-safe */
+    return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void remember(int signal_number)
+{
+    int none = 0;
+    long long never = 0;
+    atomic_compare_exchange_strong(&first_at_ns, &never, now_ns());
+    atomic_compare_exchange_strong(&first_signal, &none, signal_number);
+}
 
 static void on_signal(int signal_number)
 {
-    int none = 0;
-    atomic_compare_exchange_strong(&first_signal, &none, signal_number);
+    remember(signal_number);
     if (atomic_fetch_add(&n_signals, 1) >= 2)
         _exit(128 + signal_number); /* whoever asks three times means it */
 }
@@ -38,13 +54,18 @@ int stop_exit_code(void)
     return signal_number ? 128 + signal_number : 0;
 }
 
+double stop_age(void)
+{
+    return stop_requested() ? (double)(now_ns() - atomic_load(&first_at_ns)) / 1e9 : 0;
+}
+
 void stop_request(int signal_number)
 {
-    int none = 0;
     if (signal_number == 0) {
         atomic_store(&first_signal, 0);
         atomic_store(&n_signals, 0);
+        atomic_store(&first_at_ns, 0);
         return;
     }
-    atomic_compare_exchange_strong(&first_signal, &none, signal_number);
+    remember(signal_number);
 }

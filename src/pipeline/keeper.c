@@ -12,7 +12,9 @@
 #include "core/memory.h"
 #include "core/stop.h"
 
-#define SECONDS_AFTER_STOP 4.0 /* GitHub: SIGTERM comes 7.5 seconds after SIGINT, SIGKILL at 10 */
+/* After the signal; GitHub sends SIGTERM 7.5 seconds after SIGINT and kills at 10. What is left is for the report. */
+#define STOP_UPLOAD_ENDS_S 5.5
+#define LEAST_AFTER_STOP_S 1.0
 
 struct keeper {
     struct keeper_options o;
@@ -24,7 +26,7 @@ struct keeper {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     struct train_position offered;
-    bool is_offered, is_busy, is_closing;
+    bool is_offered, is_busy, is_settling, is_closing;
     double upload_seconds;
     struct error trouble; /* why the last upload failed; ERR_NONE when it did not */
 };
@@ -41,8 +43,10 @@ static bool take_snapshot(const struct keeper *k, struct error *e)
 static bool upload(struct keeper *k, const struct train_position *at, struct error *e)
 {
     struct error ignored;
-    if (stop_requested()) /* this is the one thing that is still worth a request; the host kills us soon */
-        store_allow_after_stop(k->o.store, SECONDS_AFTER_STOP);
+    if (stop_requested()) { /* this is the one thing that is still worth a request; the host kills us soon */
+        double left = STOP_UPLOAD_ENDS_S - stop_age();
+        store_allow_after_stop(k->o.store, left > LEAST_AFTER_STOP_S ? left : LEAST_AFTER_STOP_S);
+    }
     bool ok = checkpoints_add(k->o.store, k->o.version, k->uploading, at, &k->o.stored, e);
     if (!fs_remove(k->uploading, &ignored))
         log_debug("%s", ignored.message);
@@ -78,7 +82,8 @@ static void *work(void *arg)
     struct keeper *k = arg;
     pthread_mutex_lock(&k->lock);
     while (!k->is_closing || k->is_offered) {
-        if (k->is_offered)
+        /* After a stop only the last one counts: which that is, is known when training waits for it. */
+        if (k->is_offered && (!stop_requested() || k->is_settling || k->is_closing))
             upload_offered(k);
         else
             pthread_cond_wait(&k->changed, &k->lock);
@@ -122,8 +127,11 @@ void keeper_offer(struct keeper *k, const struct train_position *at)
 bool keeper_settle(struct keeper *k, struct error *e)
 {
     pthread_mutex_lock(&k->lock);
+    k->is_settling = true;
+    pthread_cond_broadcast(&k->changed);
     while (k->is_offered || k->is_busy)
         pthread_cond_wait(&k->changed, &k->lock);
+    k->is_settling = false;
     bool ok = k->trouble.code == ERR_NONE;
     if (!ok)
         *e = k->trouble;

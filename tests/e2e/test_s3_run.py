@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
+import fault_proxy
 import leaks
 import radosgw
 import s3client
@@ -82,6 +84,38 @@ def test_goes_on_elsewhere():
         leaks.remove(work)
 
 
+def test_uploads_beside_training():
+    """A store that holds each part of a checkpoint until two more epochs have passed, and then for ever: a stop still ends the
+    job in seconds."""
+    proxy = fault_proxy.Proxy(server.port)
+    work = make_workspace(16, 4)
+    held, released = threading.Event(), threading.Event()
+
+    def hold(x):
+        held.set()
+        released.wait(60)
+        x.send(x.forward())
+    proxy.on("PUT .*\\.bin", hold, n=None)
+    p = start(work, "run", "--image-size", "32", "--epochs", "10000", "--batch-size", "8", "--checkpoint-every", "1s",
+              **env(RETRAIN_ENDPOINT_URL=proxy.endpoint))
+    log, n_epochs = "", 0
+    for line in p.stdout:
+        log += leaks.saw(line) or line
+        n_epochs += held.is_set() and "retrain: epoch" in line
+        if n_epochs == 3:
+            break
+    tap.ok(n_epochs == 3 and not released.is_set(), "epochs pass while a checkpoint is going up", log)
+    at = time.monotonic()
+    p.send_signal(signal.SIGTERM)
+    leaks.saw(p.communicate(timeout=60)[0])
+    took = time.monotonic() - at
+    tap.ok(p.returncode == 143 and took < 7, "SIGTERM in the middle of an upload that hangs: over in seven seconds (%.1f)" % took,
+           p.returncode)
+    released.set()
+    proxy.close()
+    leaks.remove(work)
+
+
 def broken_versions():
     bad = []
     for key in admin.keys("models", "killed/versions/"):
@@ -139,7 +173,7 @@ def main():
     try:
         admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         admin.ok("PUT", "/models")
-        tap.main(test_publish_skip_pull, test_goes_on_elsewhere, test_kills, test_wrong)
+        tap.main(test_publish_skip_pull, test_goes_on_elsewhere, test_uploads_beside_training, test_kills, test_wrong)
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
