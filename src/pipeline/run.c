@@ -124,19 +124,17 @@ static bool finish(struct job *j, struct trained *t, struct error *e)
     return false;
 }
 
-bool cmd_run(struct job *j, struct error *e)
+/* Published already, or reverted to what was: then there is nothing to train. */
+static bool settle(struct job *j, bool *is_settled, struct error *e)
 {
     const struct config *c = j->config;
     bool is_published = false;
+    const char *why_not;
     char why[320];
-    if (job_is_untrusted(j))
-        return check_only(j, e);
-    if (c->smoke)
-        return smoke_run(j, e);
-    if (!job_version(j, e) || !job_find(j, &is_published, why, e))
+    *is_settled = true;
+    if (!job_find(j, &is_published, why, e))
         return false;
     if (c->on_revert && !c->force) {
-        const char *why_not;
         if (!revert_try(j, &why_not, e))
             return false;
         if (!why_not)
@@ -146,24 +144,62 @@ bool cmd_run(struct job *j, struct error *e)
     if (is_published && !c->force)
         return skip(j, why, e);
     log_info("training: %s%s", why, is_published ? ", but force is set" : "");
+    *is_settled = false;
+    return true;
+}
 
+/* Everything that must hold before hours are spent. */
+static bool prepare(struct job *j, struct error *e)
+{
     if (!job_scan(j, e))
         return false;
     job_log_defects(j, 20);
     if (!job_accept_dataset(j, e) || !job_check_memory(j, e) || !job_prepare(j, true, e))
         return false;
     chain_warn(j);
+    return true;
+}
 
-    bool is_ours = false;
-    char who[CLAIM_WHO];
-    if (!claim_take(j, &is_ours, who, e))
+/* *is_ours = false: another job trains this version, or has published it while we waited for its lease. */
+static bool claim(struct job *j, bool *is_ours, struct error *e)
+{
+    bool is_published = j->published != NULL; /* --force */
+    char who[CLAIM_WHO], why[320];
+    if (!claim_take(j, is_ours, who, e))
+        return false;
+    if (!*is_ours)
+        return leave_to(j, who);
+    if (is_published)
+        return true;
+    if (!job_find(j, &is_published, why, e))
+        return false;
+    *is_ours = !is_published;
+    return *is_ours || skip(j, why, e);
+}
+
+/* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on. */
+static void tidy(const struct job *j)
+{
+    struct error e = {0};
+    if (!fs_remove_tree(fs_join(j->arena, j->config->workspace, ".retrain"), &e))
+        log_debug("%s", e.message);
+}
+
+bool cmd_run(struct job *j, struct error *e)
+{
+    bool is_settled = false, is_ours = false;
+    if (job_is_untrusted(j))
+        return check_only(j, e);
+    if (j->config->smoke)
+        return smoke_run(j, e);
+    if (!job_version(j, e) || !settle(j, &is_settled, e))
+        return false;
+    if (is_settled)
+        return true;
+    if (!prepare(j, e) || !claim(j, &is_ours, e))
         return false;
     if (!is_ours)
-        return leave_to(j, who);
-    if (!is_published && !job_find(j, &is_published, why, e)) /* again: who had the lease before may have published */
-        return false;
-    if (is_published && !c->force)
-        return skip(j, why, e);
+        return true;
 
     struct trained t = {0};
     bool ok = refused_find(j, &t, e) && (j->refused || train(j, &t, e));
@@ -176,10 +212,7 @@ bool cmd_run(struct job *j, struct error *e)
     bool is_over = (ok && !t.is_unfinished) || (!ok && j->is_refused_kept);
     stage_free(&t);
     resume_end(j);
-
-    /* After a failure the folder stays: it may hold the only copy of hours of work, and the next run goes on. */
-    struct error cleaning = {0};
-    if (is_over && !fs_remove_tree(fs_join(j->arena, c->workspace, ".retrain"), &cleaning))
-        log_debug("%s", cleaning.message);
+    if (is_over)
+        tidy(j);
     return ok;
 }
