@@ -25,6 +25,7 @@ from workspace import ROOT, make_workspace, start
 OPTIONS = ["--image-size", "64", "--batch-size", "8"]
 SMOKE = ["run", "--smoke", "true", *OPTIONS, "--output-json", "out.json"]
 TRAIN = ["run", "--epochs", "2", *OPTIONS, "--output-json", "out.json"]
+PRELOAD = os.path.abspath("build/tests/preload.so")
 NEVER = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
@@ -169,9 +170,9 @@ def check_stops(store):
 
 
 def check_failures(store):
-    work = make_workspace(16, 4)
+    work = make_workspace(40, 10)
     before = store.content()
-    image = sorted(os.listdir(os.path.join(work, "dataset/images/train")))[0]
+    image = sorted(os.listdir(os.path.join(work, "dataset/images/train")))[1]
     label = os.path.join(work, "dataset/labels/train", os.path.splitext(image)[0] + ".txt")
     with open(label, "a", encoding="utf-8") as f:
         f.write("99 0.5 0.5 0.1 0.1\n")
@@ -185,8 +186,31 @@ def check_failures(store):
         f.truncate(600)  # the header is sound, so only decoding finds it
     r = run(store, work, *SMOKE)
     tap.ok((r.returncode, outputs(work)["status"]) == (3, "failed") and image in outputs(work)["error"],
-           store.name + ": a photo that breaks off fails it by name", r.stderr)
+           store.name + ": a photo that breaks off fails it by name, in the subset or not", r.stderr)
     tap.equal(store.content(), before, store.name + ": and nothing is left in the store")
+    leaks.remove(work)
+
+
+def check_disk(store):
+    """A disk that is full from the n-th call on: one error, and nothing of it stays once there is room again."""
+    if not os.path.exists(PRELOAD):
+        tap.skip(store.name + ": a full disk", "build/tests/preload.so is not built (make test builds it)")
+        return
+    work = make_workspace(16, 4)
+    before, wrong, n, n_tried = store.content(), [], 1, 0
+    while n < 2000 and len(wrong) < 3:
+        r = run(store, work, *SMOKE, LD_PRELOAD=PRELOAD, FAULT_AT=str(n), FAULT_DO="ENOSPC", FAULT_FOREVER="1", FAULT_BELOW=store.folder,
+                FAULT_CALLS="open,write,fsync,mkdir,link,rename")
+        if "fault:" not in r.stderr:
+            break
+        errors = [line for line in r.stderr.splitlines() if "error:" in line]
+        if r.returncode != 4 or len(errors) != 1 or "No space left" not in errors[0] or outputs(work)["status"] != "failed":
+            wrong.append("n=%d: exit %d, %s" % (n, r.returncode, errors))
+        if store.content() != before:
+            wrong.append("n=%d: left %s" % (n, sorted(set(store.content()) - set(before))))
+        n, n_tried = n + 23, n_tried + 1
+    tap.ok(not wrong and n_tried >= 3, "%s: a full disk, from %d moments on: one error that says so, and nothing left" % (store.name, n_tried),
+           "\n".join(wrong))
     leaks.remove(work)
 
 
@@ -259,10 +283,9 @@ def check_permissions(store):
 
 
 def check_all(store):
-    checks = [check_passes, check_beside_others, check_stops, check_failures, check_kills]
-    if isinstance(store, Bucket):
-        checks.insert(-1, check_permissions)
-    for check in checks:
+    common = [check_passes, check_beside_others, check_stops]
+    own = [check_failures, check_disk] if isinstance(store, Folder) else [check_permissions]
+    for check in [*common, *own, check_kills]:
         check(store)
 
 
