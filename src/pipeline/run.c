@@ -58,7 +58,7 @@ static bool check_only(struct job *j, struct error *e)
     job_log_defects(j, 20);
     if (!job_accept_dataset(j, e))
         return false;
-    job_conclude(j, "skipped", "skipped: the dataset is sound; the model is trained when the pull request was merged");
+    job_conclude(j, "skipped", "skipped: the dataset is sound; the model is trained once the pull request is merged");
     report_write(j, NULL, NULL);
     return true;
 }

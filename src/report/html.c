@@ -20,6 +20,22 @@ static void add_text(struct str_buf *out, const char *text)
     escape_html(out, text, ESCAPE_TEXT);
 }
 
+/* Our sentences have `code` in them. */
+static void add_prose(struct str_buf *out, const char *text)
+{
+    struct arena a = {0};
+    const char *open, *end;
+    while ((open = strchr(text, '`')) && (end = strchr(open + 1, '`'))) {
+        add_text(out, arena_strndup(&a, text, (size_t)(open - text)));
+        str_buf_adds(out, "<code>");
+        add_text(out, arena_strndup(&a, open + 1, (size_t)(end - open - 1)));
+        str_buf_adds(out, "</code>");
+        text = end + 1;
+    }
+    add_text(out, text);
+    arena_free(&a);
+}
+
 static const char *status_of(const struct report *r)
 {
     return r->status && r->status[0] ? r->status : "unknown";
@@ -46,7 +62,7 @@ static void add_head(const struct report *r, struct str_buf *out)
     str_buf_adds(out, "</span></h1>\n");
     if (r->headline && r->headline[0]) {
         str_buf_adds(out, "<p class=\"lead\">");
-        add_text(out, r->headline);
+        add_prose(out, r->headline);
         str_buf_adds(out, "</p>\n");
     }
     if (r->version && r->version[0]) {
@@ -143,10 +159,15 @@ static void add_run(const struct report *r, struct arena *a, struct str_buf *out
     int n = outcome_rows(r, a, rows);
     str_buf_adds(out, "<div class=\"card\"><table class=\"facts\">\n");
     for (int i = 0; i < n; i++) {
-        if (!rows[i].is_on_page && (rows[i].kind == OUTCOME_CODE || rows[i].kind == OUTCOME_LINK))
+        if (rows[i].is_on_page)
+            continue;
+        if (rows[i].kind == OUTCOME_CODE || rows[i].kind == OUTCOME_LINK) {
             add_url(out, rows[i].label, rows[i].text);
-        else if (!rows[i].is_on_page)
-            add_fact(out, rows[i].label, rows[i].text, false);
+        } else {
+            str_buf_printf(out, "<tr><th>%s</th><td>", rows[i].label);
+            add_prose(out, rows[i].text);
+            str_buf_adds(out, "</td></tr>\n");
+        }
     }
     add_fact(out, "Made at", fact_string(m, "created_at"), false);
     add_fact(out, "Repository", fact_string(source, "repository"), false);

@@ -254,7 +254,8 @@ static void page_is_whole_and_harmless(void **state)
     rows[5].map50 = INFINITY;
     struct report r = {.status = "published", .headline = "</title><script>", .version = "3f9ac1d27b04-5be1c0aa",
                        .store_url = "s3://b/p", .model_url = "https://x/\"onclick=", .manifest = m, .previous = old,
-                       .epochs = rows, .n_epochs = 700, .best_epoch = 650};
+                       .epochs = rows, .n_epochs = 700, .best_epoch = 650, .epochs_planned = 700,
+                       .next = "run `a <b>` or `"};
     struct str_buf out = STR_BUF(6 << 20);
     assert_true(report_html(&r, &out, &e));
     assert_well_formed(str_buf_text(&out));
@@ -265,6 +266,8 @@ static void page_is_whole_and_harmless(void **state)
     assert_false(has(&out, "href=\"javascript"));
     assert_false(has(&out, "\"onclick"));
     assert_true(has(&out, "best: epoch 650"));
+    assert_true(has(&out, "<tr><th>Next step</th><td>run <code>a &lt;b&gt;</code> or `</td></tr>"));
+    assert_true(has(&out, "<tr><th>Epochs</th><td>50 of 700 (best: 650)</td></tr>"));
     assert_false(has(&out, ">nan") || has(&out, " nan") || has(&out, "inf "));
     for (const char *p = strstr(str_buf_text(&out), "http"); p; p = strstr(p + 1, "http"))
         assert_true(strncmp(p - 6, "href=\"", 6) == 0 || p[-1] == '>' || strncmp(p, "http-equiv", 10) == 0);
