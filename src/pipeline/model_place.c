@@ -1,13 +1,15 @@
-/* The MODEL of `eval` and `predict`: a file, a folder that `pull` or `train` filled, `latest`, or a version of the
- * store. */
+/* The MODEL of `eval` and `predict`: a file, a folder that `pull` or `train` filled, `latest`, a version of the store, or
+ * rejected/VERSION for one that the gate refused. */
 #include <string.h>
 
 #include "core/fs.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "pipeline/stages.h"
+#include "store/rejected.h"
 
 #define MODEL_FILE "model.safetensors"
+#define REJECTED_FOLDER "rejected/"
 
 static bool is_in_place(const char *path, const uint8_t wanted[SHA256_BYTES])
 {
@@ -36,6 +38,16 @@ bool model_fetch(struct job *j, const struct json *manifest, const char **path, 
                                        store_get_file(j->store, json_string(json_get(file, "key"), ""), *path, sum, e));
 }
 
+static bool fetch_refused(struct job *j, const char *version, const char **path, struct error *e)
+{
+    if (!rejected_find(j->store, version, &j->refused, e))
+        return false;
+    if (!j->refused)
+        return fail(e, ERR_STORE, "no refused model of version %s is kept in %s; `retrain list` shows what is", version,
+                    store_url(j->store));
+    return model_fetch(j, j->refused, path, e);
+}
+
 bool model_place(struct job *j, const char *what, const char **path, struct error *e)
 {
     struct fs_stat st;
@@ -48,10 +60,13 @@ bool model_place(struct job *j, const char *what, const char **path, struct erro
     }
     if (st.kind != FS_ABSENT)
         return true;
-    if (strcmp(what, "latest") && !version_is_name(what))
-        return fail(e, ERR_CONFIG, "%s: there is no such file; MODEL is a file or folder, latest, or a version", what);
+    const char *refused = str_starts(str_of(what), REJECTED_FOLDER) ? what + strlen(REJECTED_FOLDER) : NULL;
+    if (strcmp(what, "latest") && !version_is_name(refused ? refused : what))
+        return fail(e, ERR_CONFIG, "%s: there is no such file; MODEL is a file or folder, latest, a version, or rejected/VERSION", what);
     if (!job_open_store(j, e))
         return false;
+    if (refused)
+        return fetch_refused(j, refused, path, e);
     if (!strcmp(what, "latest"))
         return j->latest ? model_fetch(j, j->latest, path, e)
                          : fail(e, ERR_STORE, "latest: nothing is published in %s yet", store_url(j->store));
