@@ -142,8 +142,8 @@ def check_beside_others(store):
         leaks.remove(w)
 
 
-def stop_at(store, work, line, number):
-    p = start(work, *SMOKE, **store.env())
+def stop_at(store, work, line, number, **more):
+    p = start(work, *SMOKE, **store.env(), **more)
     log = ""
     for text in p.stdout:
         log += text
@@ -214,8 +214,8 @@ def check_disk(store):
     leaks.remove(work)
 
 
-def kill_at(store, work, line):
-    p = start(work, *SMOKE, **store.env())
+def kill_at(store, work, line, **more):
+    p = start(work, *SMOKE, **store.env(), **more)
     for text in p.stdout:
         leaks.saw(text)
         if line in text:
@@ -282,10 +282,28 @@ def check_permissions(store):
     leaks.remove(work)
 
 
+def check_parts(store):
+    """Parts that went up are no objects, no listing shows them, and they are paid for."""
+    def unfinished():
+        return re.findall(r"<Key>(.*?)</Key>", store.admin.ok("GET", "/models", {"uploads": ""})[1].decode())
+    work = make_workspace(16, 4)
+    parts = {"RETRAIN_PART_SIZE": "2MiB"}
+    got, _, log = stop_at(store, work, "MB in 6 parts", signal.SIGTERM, **parts)
+    tap.ok(got == 143 and unfinished() == [], store.name + ": stopped in an upload of parts, it takes them back", (got, unfinished(), log))
+    kill_at(store, work, "MB in 6 parts", **parts)
+    left = unfinished()
+    tap.ok(len(left) == 1 and "/smoke/" in left[0], store.name + ": killed there, they stay", left)
+    store.make_older(7200)
+    r = run(store, work, *SMOKE, **parts)
+    tap.equal((r.returncode, unfinished(), of_smoke(store)), (0, [], []), store.name + ": until a later smoke run") or tap.diag(r.stderr)
+    leaks.remove(work)
+
+
 def check_all(store):
     common = [check_passes, check_beside_others, check_stops]
     own = [check_failures, check_disk] if isinstance(store, Folder) else [check_permissions]
-    for check in [*common, *own, check_kills]:
+    last = [check_parts] if isinstance(store, Bucket) and store.server.part_least <= 2 << 20 else []
+    for check in [*common, *own, check_kills, *last]:
         check(store)
 
 
