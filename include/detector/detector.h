@@ -13,7 +13,7 @@ struct detector {
     struct net net;
     int h, w; /* input pixels */
     int n_anchors;
-    int image;            /* tensor [3,h,w], 0..1 */
+    int image;            /* tensor [3,h,w]: RGB bytes of the caller, see net_use_images */
     int box[SPEC_LEVELS]; /* tensors [64,h/s,w/s]: 4 sides (left, top, right, bottom) x 16 bins, logits */
     int cls[SPEC_LEVELS]; /* tensors [n_classes,h/s,w/s], logits */
 };
@@ -31,9 +31,6 @@ struct anchor detector_anchor(const struct detector *d, int index);
 void detector_build(struct detector *d, const struct spec *spec, struct param_set *params, const struct kernels *k,
                     struct pool *pool, int h, int w);
 void detector_free(struct detector *d);
-
-/* Copies n images (h*w*3 bytes RGB each) into the input as planes of value/255. */
-void detector_load(struct detector *d, const uint8_t *const *images, int n);
 
 /* Distances (left, top, right, bottom) in cells of one anchor: the means of the four softmaxed distributions, which are
  * written to prob[4*16] too unless NULL. */

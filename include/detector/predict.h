@@ -10,6 +10,7 @@ struct predictor {
     struct model *model; /* as the rest of the arguments of predictor_open, borrowed */
     const struct kernels *kernels;
     struct pool *pool;
+    const struct net *host; /* borrowed too; NULL = memory of its own */
     const real *weights; /* borrowed too; NULL until predictor_use_weights */
     bool (*is_cancelled)(void); /* may be NULL; asked between two operations of the network */
     int batch;
@@ -22,6 +23,10 @@ struct predictor {
 
 /* Plans an inference network of the model's own square size. */
 void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch);
+/* The same where another net's values and gradients lie, as far as it fits there: net_lodge_in says what follows from that. host
+ * outlives the predictor. */
+void predictor_open_in(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch,
+                       const struct net *host);
 void predictor_close(struct predictor *p); /* safe on zero */
 
 /* weights: [n_total], e.g. params.ema; borrowed. Once before the first run, and again whenever their values changed. */

@@ -64,6 +64,14 @@ void conv_input_grad(const struct kernels *k, const struct conv *c, const struct
 /* dL/dw of the first n images of x and dy, packed: overwrites partial (conv_partial elements). */
 void conv_weight_grad(const struct kernels *k, const struct conv *c, const struct tensor *x, const struct tensor *dy, int n,
                       real *partial, real *scratch);
+
+/* The same for a network's first layer, ci = 3 in blocks of TENSOR_INPUT_LANES, whose input are bytes: [ih][iw][3], of
+ * which each stands for value / 255. To the same bits as from a tensor of those values. */
+void conv_forward_rgb(const struct kernels *k, const struct conv *c, const uint8_t *rgb, const real *packed,
+                      const struct view *y, int chunk, real *scratch);
+void conv_weight_grad_rgb(const struct kernels *k, const struct conv *c, const uint8_t *const *images,
+                          const struct tensor *dy, int n, real *partial, real *scratch);
+
 /* dw[co][ci][k][k] += the packed gradient of one block of outputs. */
 void conv_unpack_grad(const struct conv *c, const real *partial, int out_block, real *dw);
 

@@ -56,6 +56,7 @@ struct op {
 struct net_buffer {
     int c, h, w, lanes;
     bool is_input, is_output; /* output: the caller reads it and writes its whole gradient */
+    bool is_rgb;              /* an input of bytes that lie with the caller: it has no place here */
     bool is_source;           /* nobody produces it: the caller writes it and may read its gradient (not that of an input) */
     bool is_z;                /* pre-BatchNorm values: no gradient of their own (it lives in the output's buffer) */
     bool is_restored;         /* given up after forward, computed again where backward needs it */
@@ -90,9 +91,14 @@ struct net {
     real *partial; /* [NET_GRAD_GROUPS][largest weight, packed] */
     size_t partial_stride;
     const real *weights; /* what net_use_weights named */
+    const uint8_t *const *images; /* what net_use_images named */
+    real *lent; /* what net_lodge_in named: another net's values and gradients */
+    size_t n_lent, n_lodged; /* elements; those in use */
 };
 
 int net_input(struct net *net, int c, int h, int w); /* a tensor; it has no gradient */
+/* An input of RGB images that stay bytes, read by convolutions alone: net_use_images before each walk. */
+int net_input_rgb(struct net *net, int h, int w);
 int net_buffer(struct net *net, int c, int h, int w);
 int net_view(struct net *net, int buffer, int channel, int c); /* a tensor; channel is a multiple of 16 */
 /* Parameters are found by name: "<name>.conv.weight", "<name>.bn.weight", ... ; a missing one is a BUG. */
@@ -106,11 +112,17 @@ void net_upsample(struct net *net, int in, int out);
  * would need more than keep_bytes for them gives most values up after forward and computes them again in backward, to the
  * same bits: half the memory; docs/performance.md has the cost. a NULL: sizes only, for net_bytes; such a net cannot run. */
 void net_plan(struct net *net, int batch, bool is_training, struct arena *a);
-size_t net_bytes(const struct net *net); /* what the plan took */
+size_t net_bytes(const struct net *net); /* what the plan took; without what is lent */
+/* Between host's net_plan and this net's, which is for inference: as much of its memory as fits will lie where host's
+ * values and gradients do. A walk of either then destroys what the other's has left: only one of them can be at work, and
+ * this one needs net_use_weights after host has walked. */
+void net_lodge_in(struct net *net, const struct net *host);
 
 /* weights: [params->n_total], borrowed. A net for inference packs them here: call it again whenever they changed. A training
  * net packs them as it goes. */
 void net_use_weights(struct net *net, const real *weights);
+/* images: of each image of the batch h*w*3 bytes that stand for value / 255. Borrowed, backward reads them too. */
+void net_use_images(struct net *net, const uint8_t *const *images);
 /* Training normalises by batch statistics, inference by the running ones of the weights. False = cancelled: the outputs
  * are not valid. */
 bool net_forward(struct net *net, int n);

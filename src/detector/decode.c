@@ -1,37 +1,7 @@
-/* Images into the net's input, and raw outputs into boxes. */
+/* Raw outputs into boxes. */
 #include "detector/detector.h"
 
 #include <math.h>
-
-struct load_job {
-    struct detector *d;
-    const uint8_t *const *images;
-};
-
-static void load_item(void *ctx, int image, int worker)
-{
-    (void)worker;
-    struct load_job *j = ctx;
-    const struct tensor *t = &j->d->net.tensors[j->d->image];
-    const uint8_t *px = j->images[image];
-    struct view m = tensor_data(t, image);
-    tensor_clear_border(t, &m);
-    for (int y = 0; y < t->h; y++) {
-        real *to = m.p + (size_t)y * m.row;
-        for (int x = 0; x < t->w; x++, px += 3, to += TENSOR_INPUT_LANES) {
-            for (int c = 0; c < 3; c++)
-                to[c] = (real)px[c] / 255;
-            to[3] = 0;
-        }
-    }
-}
-
-void detector_load(struct detector *d, const uint8_t *const *images, int n)
-{
-    if (n > d->net.batch)
-        BUG("%d images in a batch of %d", n, d->net.batch);
-    pool_run(d->net.pool, n, load_item, &(struct load_job){d, images});
-}
 
 struct anchor detector_anchor(const struct detector *d, int index)
 {

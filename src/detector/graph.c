@@ -143,7 +143,7 @@ void detector_build(struct detector *d, const struct spec *spec, struct param_se
         BUG("input of %d x %d is no multiple of 32", h, w);
     *d = (struct detector){.spec = spec, .h = h, .w = w, .n_anchors = spec_anchors(h, w)};
     d->net = (struct net){.kernels = k, .params = params, .pool = pool};
-    d->image = net_input(&d->net, 3, h, w);
+    d->image = net_input_rgb(&d->net, h, w);
     struct builder b = {.d = d};
     place_outputs(&b);
     for (int i = 0; i < SPEC_LAYERS; i++)

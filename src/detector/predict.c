@@ -4,6 +4,8 @@ static void plan(struct predictor *p, int h, int w)
 {
     const struct spec *spec = &p->model->spec;
     detector_build(&p->d, spec, &p->model->params, p->kernels, p->pool, h, w);
+    if (p->host)
+        net_lodge_in(&p->d.net, p->host);
     net_plan(&p->d.net, p->batch, false, &p->memory);
     size_t anchors = mem_mul((size_t)p->batch, (size_t)p->d.n_anchors);
     p->boxes = ARENA_NEW(&p->memory, struct box, anchors);
@@ -12,7 +14,13 @@ static void plan(struct predictor *p, int h, int w)
 
 void predictor_open(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch)
 {
-    *p = (struct predictor){.model = m, .kernels = k, .pool = pool, .batch = batch};
+    predictor_open_in(p, m, k, pool, batch, NULL);
+}
+
+void predictor_open_in(struct predictor *p, struct model *m, const struct kernels *k, struct pool *pool, int batch,
+                       const struct net *host)
+{
+    *p = (struct predictor){.model = m, .kernels = k, .pool = pool, .batch = batch, .host = host};
     plan(p, m->image_size, m->image_size);
 }
 
@@ -65,7 +73,7 @@ bool predictor_run(struct predictor *p, const uint8_t *const *images, int n,
         net_use_weights(&p->d.net, p->weights);
     p->is_packed = true;
     p->d.net.is_cancelled = p->is_cancelled;
-    detector_load(&p->d, images, n);
+    net_use_images(&p->d.net, images);
     if (!net_forward(&p->d.net, n))
         return false;
     pool_run(p->d.net.pool, n, item, &(struct job){p, o, out, n_out});

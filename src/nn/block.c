@@ -25,7 +25,12 @@ static double *sums_of(const struct op *op, int part, int block)
 
 static void conv_chunk(const struct net *net, const struct op *op, int image, int chunk, int worker)
 {
-    struct view x = tensor_data(&net->tensors[op->in], image), z = tensor_data(&net->tensors[op->z], image);
+    struct view z = tensor_data(&net->tensors[op->z], image);
+    if (net->buffers[net->tensor_buffer[op->in]].is_rgb) {
+        conv_forward_rgb(net->kernels, &op->conv, net->images[image], op->packed, &z, chunk, worker_scratch(net, worker));
+        return;
+    }
+    struct view x = tensor_data(&net->tensors[op->in], image);
     conv_forward(net->kernels, &op->conv, &x, op->packed, &z, chunk, worker_scratch(net, worker));
 }
 

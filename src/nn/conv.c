@@ -44,7 +44,9 @@ size_t conv_partial(const struct conv *c)
 size_t conv_scratch(const struct conv *c, bool is_training)
 {
     size_t most = (size_t)(c->in_blocks > c->out_blocks ? c->in_blocks : c->out_blocks);
-    return c->is_winograd ? winograd_scratch(c, is_training) + most * 9 * BLOCK : 0; /* and the taps while packing */
+    if (!c->is_winograd)
+        return direct_scratch(c);
+    return winograd_scratch(c, is_training) + most * 9 * BLOCK; /* and the taps while packing */
 }
 
 /* One block [taps][run][16] from w[co][ci][k][k]; channels beyond the real ones are zero. */

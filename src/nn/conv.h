@@ -27,6 +27,7 @@ static inline int min_int(int a, int b)
 }
 
 void direct_plan(struct conv *c, const struct tensor *in, const struct tensor *out, struct arena *a);
+size_t direct_scratch(const struct conv *c);
 void direct_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
                     const struct view *y, int chunk);
 void direct_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,

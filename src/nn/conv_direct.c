@@ -1,5 +1,10 @@
-/* Direct convolution: each row of outputs of one channel block is a run of products (struct product) over the taps. */
+/* Direct convolution: each row of outputs of one channel block is a run of products (struct product) over the taps.
+ *
+ * The network's input are bytes: the few rows that a chunk or a strip reads become reals in scratch, where they look like
+ * rows of a tensor. */
 #include "conv.h"
+
+#include <string.h>
 
 #define CHUNK_BYTES (192 << 10) /* of inputs that one chunk reads again for every block of outputs: within a 512 KB L2 */
 #define STRIP_PIXELS 192        /* outputs per strip of the weight gradient: its inputs stay in the first-level cache */
@@ -68,10 +73,65 @@ void direct_plan(struct conv *c, const struct tensor *in, const struct tensor *o
         plan_backward(c, out, a);
 }
 
-void direct_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
-                    const struct view *y, int chunk)
+/* ---- the rows of bytes that some rows of outputs read -------------------------------------------------------------- */
+
+static size_t input_row(const struct conv *c) /* elements */
 {
-    int first = chunk * c->chunk_rows, end = conv_chunk_end(c, chunk);
+    return (size_t)(c->iw + 2 * TENSOR_BORDER) * (size_t)c->in_lanes;
+}
+
+static int rows_read(const struct conv *c, int n_out)
+{
+    return (n_out - 1) * c->stride + c->k;
+}
+
+static int strip_rows(const struct conv *c)
+{
+    return STRIP_PIXELS / c->ow < 1 ? 1 : STRIP_PIXELS / c->ow;
+}
+
+size_t direct_scratch(const struct conv *c)
+{
+    int rows = c->chunk_rows > strip_rows(c) ? c->chunk_rows : strip_rows(c);
+    return c->in_lanes == LANES ? 0 : (size_t)rows_read(c, rows) * input_row(c);
+}
+
+static void unpack_row(const struct conv *c, const uint8_t *px, const real of_byte[256], real *to)
+{
+    memset(to, 0, (size_t)c->in_lanes * sizeof *to);
+    to += c->in_lanes;
+    for (int x = 0; x < c->iw; x++, px += 3, to += c->in_lanes) {
+        for (int channel = 0; channel < 3; channel++)
+            to[channel] = of_byte[px[channel]];
+        to[3] = 0;
+    }
+    memset(to, 0, (size_t)c->in_lanes * sizeof *to);
+}
+
+/* What n_out rows of outputs from first_out on read, borders included. Returns the place of column 0 in the row that
+ * their middle taps begin with. */
+static const real *unpack(const struct conv *c, const uint8_t *rgb, int first_out, int n_out, real *scratch)
+{
+    int pad = c->k / 2, first = first_out * c->stride - pad;
+    real of_byte[256];
+    for (int i = 0; i < 256; i++)
+        of_byte[i] = (real)i / 255;
+    for (int r = first; r < first + rows_read(c, n_out); r++) {
+        real *to = scratch + (size_t)(r - first) * input_row(c);
+        if (r < 0 || r >= c->ih)
+            memset(to, 0, input_row(c) * sizeof *to);
+        else
+            unpack_row(c, rgb + (size_t)r * (size_t)c->iw * 3, of_byte, to);
+    }
+    return scratch + (size_t)pad * input_row(c) + TENSOR_BORDER * c->in_lanes;
+}
+
+/* ---- the three passes ---------------------------------------------------------------------------------------------- */
+
+/* x: column 0 of the input row that the middle taps of output row `first` read. */
+static void forward_rows(const struct kernels *k, const struct conv *c, const real *x, size_t x_row, const real *packed,
+                         const struct view *y, int first, int end)
+{
     struct product p = {.x_pixel = c->stride * c->in_lanes,
                         .offsets = c->forward.offsets,
                         .n_offsets = c->forward.n,
@@ -80,11 +140,25 @@ void direct_forward(const struct kernels *k, const struct conv *c, const struct 
     for (int b = 0; b < c->out_blocks; b++) {
         p.w = packed + (size_t)b * conv_direct_size(c);
         for (int r = first; r < end; r++) {
-            p.x = x->p + (size_t)(r * c->stride) * x->row;
+            p.x = x + (size_t)((r - first) * c->stride) * x_row;
             p.out = view_at(y, b, r, 0);
             k->product(&p, c->ow);
         }
     }
+}
+
+void direct_forward(const struct kernels *k, const struct conv *c, const struct view *x, const real *packed,
+                    const struct view *y, int chunk)
+{
+    int first = chunk * c->chunk_rows;
+    forward_rows(k, c, x->p + (size_t)(first * c->stride) * x->row, x->row, packed, y, first, conv_chunk_end(c, chunk));
+}
+
+void conv_forward_rgb(const struct kernels *k, const struct conv *c, const uint8_t *rgb, const real *packed,
+                      const struct view *y, int chunk, real *scratch)
+{
+    int first = chunk * c->chunk_rows, end = conv_chunk_end(c, chunk);
+    forward_rows(k, c, unpack(c, rgb, first, end - first, scratch), input_row(c), packed, y, first, end);
 }
 
 void direct_input_grad(const struct kernels *k, const struct conv *c, const struct view *dy, const real *packed,
@@ -108,24 +182,46 @@ void direct_input_grad(const struct kernels *k, const struct conv *c, const stru
         }
 }
 
+/* Adds n output rows from `first` on; x as in forward_rows. */
+static void strip_grad(const struct kernels *k, const struct conv *c, const real *x, size_t x_row, const struct view *dy,
+                       int first, int n, real *partial)
+{
+    int run = conv_run(c);
+    struct outer o = {.x_pixel = c->stride * c->in_lanes,
+                      .x_row = c->stride * (ptrdiff_t)x_row,
+                      .dy_row = (ptrdiff_t)dy->row,
+                      .n_pixels = c->ow,
+                      .n_rows = n,
+                      .run = run};
+    for (int b = 0; b < c->out_blocks; b++) {
+        o.dy = view_at(dy, b, first, 0);
+        o.dw = partial + (size_t)b * conv_direct_size(c);
+        for (int t = 0; t < c->forward.n; t++, o.dw += run * LANES) {
+            o.x = x + c->forward.offsets[t];
+            k->outer(&o);
+        }
+    }
+}
+
 void direct_weight_grad(const struct kernels *k, const struct conv *c, const struct view *x, const struct view *dy,
                         real *partial)
 {
-    int run = conv_run(c), rows = STRIP_PIXELS / c->ow < 1 ? 1 : STRIP_PIXELS / c->ow;
-    struct outer o = {.x_pixel = c->stride * c->in_lanes,
-                      .x_row = c->stride * (ptrdiff_t)x->row,
-                      .dy_row = (ptrdiff_t)dy->row,
-                      .n_pixels = c->ow,
-                      .run = run};
-    for (int first = 0; first < c->oh; first += rows) {
-        o.n_rows = min_int(rows, c->oh - first);
-        for (int b = 0; b < c->out_blocks; b++) {
-            o.dy = view_at(dy, b, first, 0);
-            o.dw = partial + (size_t)b * conv_direct_size(c);
-            for (int t = 0; t < c->forward.n; t++, o.dw += run * LANES) {
-                o.x = x->p + (size_t)(first * c->stride) * x->row + c->forward.offsets[t];
-                k->outer(&o);
-            }
+    int rows = strip_rows(c);
+    for (int first = 0; first < c->oh; first += rows)
+        strip_grad(k, c, x->p + (size_t)(first * c->stride) * x->row, x->row, dy, first, min_int(rows, c->oh - first),
+                   partial);
+}
+
+void conv_weight_grad_rgb(const struct kernels *k, const struct conv *c, const uint8_t *const *images,
+                          const struct tensor *dy, int n, real *partial, real *scratch)
+{
+    int rows = strip_rows(c);
+    memset(partial, 0, conv_partial(c) * sizeof *partial);
+    for (int image = 0; image < n; image++) {
+        struct view vdy = tensor_grad(dy, image);
+        for (int first = 0; first < c->oh; first += rows) {
+            int n_rows = min_int(rows, c->oh - first);
+            strip_grad(k, c, unpack(c, images[image], first, n_rows, scratch), input_row(c), &vdy, first, n_rows, partial);
         }
     }
 }

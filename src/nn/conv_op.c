@@ -66,10 +66,15 @@ static void group_item(void *ctx, int group, int worker)
         if (net->tensors[op->in].grad)
             input_grad(net, op, i, scratch);
     }
-    struct tensor x = restore_images(net, (int)(op - net->ops), first, end,
-                                     net->restored + (size_t)worker * net->restored_stride);
     struct tensor dy = net->tensors[op->out];
     dy.grad += (size_t)first * dy.image_stride;
+    if (net->buffers[net->tensor_buffer[op->in]].is_rgb) {
+        conv_weight_grad_rgb(net->kernels, &op->conv, net->images + first, &dy, end - first, partial_of(net, group),
+                             scratch);
+        return;
+    }
+    struct tensor x = restore_images(net, (int)(op - net->ops), first, end,
+                                     net->restored + (size_t)worker * net->restored_stride);
     conv_weight_grad(net->kernels, &op->conv, &x, &dy, end - first, partial_of(net, group), scratch);
 }
 

@@ -170,7 +170,7 @@ void memory_plan(struct net *net)
     for (int b = 0; b < net->n_buffers; b++) {
         struct net_buffer *x = &net->buffers[b];
         size_t size = buffer_elements(net, b);
-        if (values[b].first <= values[b].last)
+        if (values[b].first <= values[b].last && !x->is_rgb)
             lodgers[n++] = (struct lodger){size, values[b], &x->data_offset};
         if (gradients[b].first <= gradients[b].last)
             lodgers[n++] = (struct lodger){size, gradients[b], &x->grad_offset};

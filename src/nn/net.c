@@ -16,6 +16,11 @@ void net_use_weights(struct net *net, const real *weights)
             conv_op_prepare(net, &net->ops[i]);
 }
 
+void net_use_images(struct net *net, const uint8_t *const *images)
+{
+    net->images = images;
+}
+
 bool net_forward(struct net *net, int n)
 {
     if (n < 1 || n > net->batch)

@@ -24,6 +24,13 @@ int net_input(struct net *net, int c, int h, int w)
     return net_view(net, b, 0, c);
 }
 
+int net_input_rgb(struct net *net, int h, int w)
+{
+    int t = net_input(net, 3, h, w);
+    net->buffers[net->tensor_buffer[t]].is_rgb = true;
+    return t;
+}
+
 int net_view(struct net *net, int buffer, int channel, int c)
 {
     const struct net_buffer *b = &net->buffers[buffer];
@@ -45,6 +52,8 @@ int net_view(struct net *net, int buffer, int channel, int c)
 
 static struct op *add_op(struct net *net, enum op_kind kind, int in, int out)
 {
+    if (net->buffers[net->tensor_buffer[in]].is_rgb && kind != OP_CONV_BN_SILU && kind != OP_CONV_BIAS)
+        BUG("bytes are read by convolutions alone");
     MEM_GROW(net->ops, net->n_ops, net->cap_ops);
     struct op *op = &net->ops[net->n_ops++];
     *op = (struct op){.kind = kind, .in = in, .out = out, .residual = -1, .z = -1};
@@ -197,14 +206,33 @@ static void allocate_channels(struct net *net, struct op *op, struct arena *a)
         op->sums = ARENA_NEW(a, double, (size_t)(net->batch * op->conv.n_chunks) * c * 2);
 }
 
+static size_t workers_of(const struct net *net)
+{
+    return (size_t)(net->pool ? pool_size(net->pool) : 1);
+}
+
+/* Lent memory comes as it is, not zeroed. */
+static real *take(struct net *net, struct arena *a, size_t n)
+{
+    if (!net->n_lent || n > net->n_lent - net->n_lodged)
+        return a ? ARENA_NEW(a, real, n) : NULL;
+    net->n_lodged += n;
+    return net->lent ? net->lent + net->n_lodged - n : NULL;
+}
+
+/* What may lie in lent memory: nothing is read of it before it was written. */
+static void allocate_walk(struct net *net, struct arena *a)
+{
+    net->n_lodged = 0;
+    net->data = take(net, a, net->n_data);
+    net->packed = take(net, a, net->n_packed);
+    net->scratch = take(net, a, net->scratch_stride * workers_of(net));
+}
+
 static void allocate(struct net *net, struct arena *a)
 {
-    int workers = net->pool ? pool_size(net->pool) : 1;
-    net->data = ARENA_NEW(a, real, net->n_data);
-    net->scratch = ARENA_NEW(a, real, net->scratch_stride * (size_t)workers);
-    net->packed = ARENA_NEW(a, real, net->n_packed);
     if (net->is_training) {
-        net->restored = ARENA_NEW(a, real, net->restored_stride * (size_t)workers);
+        net->restored = ARENA_NEW(a, real, net->restored_stride * workers_of(net));
         net->partial = ARENA_NEW(a, real, net->partial_stride * NET_GRAD_GROUPS);
     }
     size_t packed = 0;
@@ -230,7 +258,7 @@ static void place_tensors(struct net *net)
         x->image_stride = tensor_shape(&whole, b->c, b->h, b->w, b->lanes);
         size_t start = (size_t)(net->tensor_channel[t] / b->lanes) * x->plane +
                        TENSOR_BORDER * (x->row + (size_t)b->lanes);
-        x->data = net->data + b->data_offset + start;
+        x->data = b->is_rgb ? NULL : net->data + b->data_offset + start;
         x->grad = net->is_training && !b->is_z && !b->is_input ? net->data + b->grad_offset + start : NULL;
     }
 }
@@ -247,6 +275,8 @@ static void mark_sources(struct net *net)
 
 void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
 {
+    if (is_training && net->n_lent)
+        BUG("a net that trains in lent memory");
     net->batch = batch;
     net->is_training = is_training;
     for (int i = 0; i < net->n_ops; i++) { /* inference normalises in place; training keeps z for backward */
@@ -268,6 +298,7 @@ void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
     struct arena sizes_only = {0};
     plan_convolutions(net, a ? a : &sizes_only);
     arena_free(&sizes_only);
+    allocate_walk(net, a);
     if (!a)
         return;
     allocate(net, a);
@@ -278,9 +309,16 @@ void net_plan(struct net *net, int batch, bool is_training, struct arena *a)
 
 size_t net_bytes(const struct net *net)
 {
-    size_t workers = (size_t)(net->pool ? pool_size(net->pool) : 1);
-    size_t n = net->n_data + net->n_packed + (net->scratch_stride + net->restored_stride) * workers;
-    return (n + (net->is_training ? net->partial_stride * NET_GRAD_GROUPS : 0)) * sizeof(real);
+    size_t n = net->n_data + net->n_packed + (net->scratch_stride + net->restored_stride) * workers_of(net);
+    return (n - net->n_lodged + (net->is_training ? net->partial_stride * NET_GRAD_GROUPS : 0)) * sizeof(real);
+}
+
+void net_lodge_in(struct net *net, const struct net *host)
+{
+    if (!host->is_training)
+        BUG("only a net that trains lends");
+    net->lent = host->data;
+    net->n_lent = host->n_data;
 }
 
 void net_free(struct net *net)

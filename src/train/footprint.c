@@ -20,19 +20,8 @@ static size_t side_bytes(int side)
     return (size_t)side * (size_t)side * 3;
 }
 
-/* The net of one purpose, planned without memory. */
-static size_t net_of(struct model *m, struct pool *pool, int h, int w, int batch, bool is_training)
-{
-    struct detector d;
-    detector_build(&d, &m->spec, &m->params, NULL, pool, h, w);
-    net_plan(&d.net, batch, is_training, NULL);
-    size_t bytes = net_bytes(&d.net);
-    detector_free(&d);
-    return bytes;
-}
-
 /* On the rectangles of the images, and at the end once on squares. */
-static void add_validation(struct footprint *f, struct model *m, struct pool *pool, const struct cache *images)
+static void add_validation(struct footprint *f, struct model *m, const struct net *training, const struct cache *images)
 {
     int h = images->size, w = images->size;
     size_t largest = (size_t)w * (size_t)h;
@@ -47,7 +36,12 @@ static void add_validation(struct footprint *f, struct model *m, struct pool *po
     }
     size_t anchors = (size_t)spec_anchors(h, w), n_classes = (size_t)m->spec.n_classes;
     int batch = evaluate_batch(images->size);
-    f->networks += net_of(m, pool, h, w, batch, false);
+    struct detector d;
+    detector_build(&d, &m->spec, &m->params, NULL, training->pool, h, w);
+    net_lodge_in(&d.net, training);
+    net_plan(&d.net, batch, false, NULL);
+    f->networks += net_bytes(&d.net);
+    detector_free(&d);
     f->batch += (size_t)batch * anchors * (sizeof(struct box) + n_classes * sizeof(float));
 }
 
@@ -78,20 +72,24 @@ void footprint_of(const struct train_options *o, const struct dataset *d, const 
     struct model m;
     struct cache train, val;
     size_t workers = pool ? (size_t)pool_size(pool) : 1, batch = (size_t)o->batch_size;
+    struct detector training;
     model_make(spec, NULL, o->image_size, false, &a, &m);
+    detector_build(&training, &m.spec, &m.params, NULL, pool, o->image_size, o->image_size);
+    net_plan(&training.net, o->batch_size, true, NULL);
     cache_plan(&train, d, PART_TRAIN, CACHE_FIT, o->image_size);
     cache_plan(&val, d, PART_VAL, CACHE_RECT, o->image_size);
     *out = (struct footprint){
         .weights = WEIGHT_BLOCKS * m.params.n_total * sizeof(real),
         .checkpoint = WEIGHT_BLOCKS * m.params.n_total * sizeof(real),
-        .networks = net_of(&m, pool, o->image_size, o->image_size, o->batch_size, true),
+        .networks = net_bytes(&training.net),
         .batch = SMALL_THINGS +
                  batch * (side_bytes(o->image_size) +
                              (size_t)spec_anchors(o->image_size, o->image_size) * sizeof(struct target)),
         .decoding = largest_photos(d, workers) * DECODE_BYTES_PER_PIXEL + workers * MOSAIC_SOURCES * side_bytes(o->image_size),
         .images = cache_size(&train) + cache_size(&val),
     };
-    add_validation(out, &m, pool, &val);
+    add_validation(out, &m, &training.net, &val);
+    detector_free(&training);
     cache_close(&train);
     cache_close(&val);
     arena_free(&a);

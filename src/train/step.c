@@ -42,7 +42,7 @@ static bool train_batch(struct trainer *t, int index, struct error *e)
         n = t->o->batch_size;
     if (!batch_fill(&t->batch, first, n))
         return fail(e, ERR_DATA, "an image of the dataset vanished or changed while it was used: run again");
-    detector_load(&t->d, (const uint8_t *const *)t->batch.pixels, n);
+    net_use_images(&t->d.net, (const uint8_t *const *)t->batch.pixels);
     if (!net_forward(&t->d.net, n))
         return true;
     loss_assign(t->loss, (const struct label *const *)t->batch.labels, t->batch.n_labels, n);

@@ -76,7 +76,8 @@ static void open_networks(struct trainer *t, struct arena *a)
     net_use_weights(&t->d.net, m->params.data);
     t->loss = loss_open(&t->d, &t->work);
     loss_widen(t->loss, (real)t->o->recipe->least_side);
-    predictor_open(&t->predictor, m, t->k, t->pool, evaluate_batch(t->o->image_size));
+    /* Gradients that wait for their optimizer step lie with the parameters: between two batches nobody needs this net's. */
+    predictor_open_in(&t->predictor, m, t->k, t->pool, evaluate_batch(t->o->image_size), &t->d.net);
     t->predictor.is_cancelled = stop_requested;
     batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,
                &t->work);

@@ -22,6 +22,7 @@ struct bench {
     struct pool *pool;
     struct model model;
     struct detector d;
+    const uint8_t *images[BATCH];
     double *seconds[N_PASSES][RUNS]; /* [n_ops] */
 };
 
@@ -126,6 +127,13 @@ int main(int argc, char **argv)
     struct rng r = rng_at(1, RNG_TEST, 0, 0);
     for (size_t i = 0; i < net->n_data; i++)
         net->data[i] = rng_unit(&r);
+    size_t image_bytes = (size_t)(3 * size * size);
+    uint8_t *image = ARENA_NEW(&b.arena, uint8_t, image_bytes);
+    for (size_t i = 0; i < image_bytes; i++)
+        image[i] = (uint8_t)rng_below(&r, 256);
+    for (int i = 0; i < BATCH; i++)
+        b.images[i] = image;
+    net_use_images(net, b.images);
     net_use_weights(net, b.model.params.data);
     for (int i = 0; i < RUNS; i++)
         for (int pass = FORWARD; pass < N_PASSES; pass++)

@@ -24,6 +24,7 @@ struct bench {
     struct model model;
     struct detector d;
     struct loss *loss;
+    const uint8_t *images[BATCH];
     struct label labels[BATCH][BOXES];
     const struct label *label_rows[BATCH];
     int n_labels[BATCH];
@@ -33,13 +34,12 @@ struct bench {
 static void fill(struct bench *b)
 {
     struct rng r = rng_at(1, RNG_TEST, 0, 0);
-    const struct tensor *in = &b->d.net.tensors[b->d.image];
-    size_t n = (size_t)(in->c * in->h * in->w);
-    real *image = mem_alloc(mem_mul(n, sizeof *image));
+    size_t n = (size_t)(3 * b->d.h * b->d.w);
     for (int i = 0; i < BATCH; i++) {
+        uint8_t *image = ARENA_NEW(&b->arena, uint8_t, n);
         for (size_t j = 0; j < n; j++)
-            image[j] = rng_unit(&r);
-        tensor_set(in, i, image);
+            image[j] = (uint8_t)rng_below(&r, 256);
+        b->images[i] = image;
         for (int j = 0; j < BOXES; j++)
             b->labels[i][j] =
                 (struct label){(int)rng_below(&r, CLASSES), rng_range(&r, 0.2f, 0.8f), rng_range(&r, 0.2f, 0.8f),
@@ -47,7 +47,7 @@ static void fill(struct bench *b)
         b->label_rows[i] = b->labels[i];
         b->n_labels[i] = BOXES;
     }
-    mem_free(image);
+    net_use_images(&b->d.net, b->images);
     net_use_weights(&b->d.net, b->model.params.data);
 }
 

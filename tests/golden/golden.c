@@ -211,17 +211,15 @@ void golden_model(struct model *m, const char *stem, char scale, int classes, in
         memcpy(m->params.ema, m->params.data, m->params.n_total * sizeof(real));
 }
 
-void golden_load_images(struct detector *d, const char *stem, int n)
+void golden_use_images(struct detector *d, const char *stem, int n, struct arena *a)
 {
-    struct arena a = {0};
     size_t bytes = (size_t)d->h * (size_t)d->w * 3;
-    uint8_t **images = ARENA_NEW(&a, uint8_t *, (size_t)n);
+    uint8_t **images = ARENA_NEW(a, uint8_t *, (size_t)n);
     for (int i = 0; i < n; i++) {
-        images[i] = ARENA_NEW(&a, uint8_t, bytes);
-        seeded_fill_pixels(arena_printf(&a, "%s/image%d", stem, i), images[i], bytes);
+        images[i] = ARENA_NEW(a, uint8_t, bytes);
+        seeded_fill_pixels(arena_printf(a, "%s/image%d", stem, i), images[i], bytes);
     }
-    detector_load(d, (const uint8_t *const *)images, n);
-    arena_free(&a);
+    net_use_images(&d->net, (const uint8_t *const *)images);
 }
 
 void golden_kernels(void **state, struct kernels *k)

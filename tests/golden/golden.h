@@ -64,7 +64,8 @@ struct golden_labels golden_labels(struct golden *g, const char *stem, int n);
 /* The model's weights from "<stem>/...", with boxes some cells wide: as network.make in reference/. */
 void golden_model(struct model *m, const char *stem, char scale, int classes, int size, bool for_training,
                   struct arena *a);
-void golden_load_images(struct detector *d, const char *stem, int n);
+/* Names seeded images as the network's input; they lie in the arena. */
+void golden_use_images(struct detector *d, const char *stem, int n, struct arena *a);
 
 /* The kernel set of this test (the test's state is its name), or the test is skipped. */
 void golden_kernels(void **state, struct kernels *k);

@@ -32,7 +32,7 @@ static void open_case(struct fixture *f, const char *weights, const char *images
     golden_model(&f->model, weights, scale, classes, size, is_training, &f->arena);
     detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, f->pool, size, size);
     net_plan(&f->d.net, n, is_training, &f->arena);
-    golden_load_images(&f->d, images, n);
+    golden_use_images(&f->d, images, n, &f->arena);
     net_use_weights(&f->d.net, f->model.params.data);
     assert_true(net_forward(&f->d.net, n));
 }

@@ -38,7 +38,7 @@ static void check_step(struct fixture *f, struct run *run, const struct training
     double allowed = step == 1 ? FIRST_BATCH : LATER_BATCH;
     struct loss_result l;
     struct golden_labels labels = golden_labels(g, at, BATCH);
-    golden_load_images(&run->d, at, BATCH);
+    golden_use_images(&run->d, at, BATCH, &f->arena);
     assert_true(net_forward(&run->d.net, BATCH));
     loss_assign(run->loss, labels.of, labels.n, BATCH);
     loss_gradients(run->loss, BATCH, &l);

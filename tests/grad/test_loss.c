@@ -53,6 +53,8 @@ struct fixture {
     struct pool *pool;
     struct detector d;
     struct loss *loss;
+    uint8_t pixels[BATCH][3 * SIZE * SIZE];
+    const uint8_t *images[BATCH];
     const struct label *labels[BATCH];
     int n_labels[BATCH];
 };
@@ -72,18 +74,17 @@ static void build(struct fixture *f, size_t keep_bytes)
     f->pool = pool_open(2);
     model_make(&spec, NAMES, SIZE, true, &f->arena, &f->model);
     model_init(&f->model, 3);
-    detector_build(&f->d, &spec, &f->model.params, &f->kernels, f->pool, SIZE, SIZE);
+    detector_build(&f->d, &f->model.spec, &f->model.params, &f->kernels, f->pool, SIZE, SIZE);
     f->d.net.keep_bytes = keep_bytes;
     net_plan(&f->d.net, BATCH, true, &f->arena);
     f->loss = loss_open(&f->d, &f->arena);
     struct rng r = rng_at(5, RNG_TEST, 0, 0);
-    const struct tensor *in = &f->d.net.tensors[f->d.image];
-    real image[3 * SIZE * SIZE];
     for (int i = 0; i < BATCH; i++) {
-        for (size_t j = 0; j < sizeof image / sizeof *image; j++)
-            image[j] = (real)rng_range(&r, 0, 1);
-        tensor_set(in, i, image);
+        for (size_t j = 0; j < sizeof f->pixels[i]; j++)
+            f->pixels[i][j] = (uint8_t)rng_below(&r, 256);
+        f->images[i] = f->pixels[i];
     }
+    net_use_images(&f->d.net, f->images);
     f->labels[0] = IMAGE0;
     f->n_labels[0] = 3;
     f->labels[1] = IMAGE1;

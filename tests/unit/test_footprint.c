@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "core/fs.h"
+#include "detector/detector.h"
 #include "train/cache.h"
 #include "train/footprint.h"
 
@@ -34,15 +35,42 @@ static void parts_grow_as_they_should(void **state)
 {
     (void)state;
     struct dataset d = dataset_of(320, 240);
-    struct footprint f = footprint(96, 4, &d), more = footprint(96, 8, &d), larger = footprint(192, 4, &d);
+    struct footprint f = footprint(96, 16, &d), more = footprint(96, 32, &d), larger = footprint(192, 16, &d);
     assert_true(f.weights > 60 << 20 && f.weights < 90 << 20); /* six blocks of three million floats */
     assert_int_equal(more.weights, f.weights);
-    assert_true(more.networks > f.networks && more.networks < 2 * f.networks); /* validation's does not grow */
-    size_t four_images = more.networks - f.networks; /* of 96 px; 192 px takes four times that, and weights the same */
-    assert_true(larger.networks - f.networks > 2 * four_images && larger.batch > f.batch);
+    assert_true(more.networks > f.networks && more.networks < 2 * f.networks); /* packed weights do not grow */
+    size_t sixteen_images = more.networks - f.networks; /* of 96 px; 192 px takes four times that, and weights the same */
+    assert_true(larger.networks - f.networks > 2 * sixteen_images && larger.batch > f.batch);
     assert_int_equal(f.images, 30 * 96 * 72 * 3 + 10 * 128 * 96 * 3); /* fitted for training; rectangles with their margin */
     struct dataset photos = dataset_of(6000, 4000);
     assert_true(footprint(96, 4, &photos).decoding > f.decoding + (100 << 20));
+}
+
+static size_t training_net(int size, int batch)
+{
+    struct arena a = {0};
+    struct error e = {0};
+    struct spec spec;
+    struct model m;
+    struct detector d;
+    assert_true(spec_build('n', 3, &spec, &e));
+    model_make(&spec, NULL, size, false, &a, &m);
+    detector_build(&d, &spec, &m.params, NULL, NULL, size, size);
+    net_plan(&d.net, batch, true, NULL);
+    size_t bytes = net_bytes(&d.net);
+    detector_free(&d);
+    arena_free(&a);
+    return bytes;
+}
+
+static void validation_takes_the_memory_of_training(void **state)
+{
+    (void)state;
+    struct dataset d = dataset_of(320, 240);
+    struct footprint roomy = footprint(192, 16, &d), narrow = footprint(96, 1, &d);
+    assert_int_equal(roomy.networks, training_net(192, 16));
+    size_t packed_weights = 20 << 20; /* and more, for which one image leaves no room */
+    assert_true(narrow.networks > training_net(96, 1) + packed_weights);
 }
 
 static void the_cache_shrinks_first(void **state)
@@ -119,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_grow_as_they_should),
+        cmocka_unit_test(validation_takes_the_memory_of_training),
         cmocka_unit_test(the_cache_shrinks_first),
         cmocka_unit_test(the_largest_batch_fits_and_the_next_does_not),
         cmocka_unit_test(a_cache_keeps_what_it_may),
