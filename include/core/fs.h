@@ -18,6 +18,8 @@ MUST_CHECK bool fs_read_file(const char *path, size_t max_bytes, struct arena *a
 
 /* Replaces `path` by exactly these bytes; readers see the old or the new file, never a part. mode e.g. 0644. */
 MUST_CHECK bool fs_write_atomic(const char *path, struct str bytes, struct error *e);
+/* The same with the parts' bytes one after another: a large file needs no second copy of what it is made of. */
+MUST_CHECK bool fs_write_parts(const char *path, const struct str *parts, size_t n, struct error *e);
 /* Creates `path` with these bytes only if nothing is there: *created says which (link(2), else O_EXCL + rename rules). */
 MUST_CHECK bool fs_create_exclusive(const char *path, struct str bytes, bool *created, struct error *e);
 /* Gives a finished and synced file beside `path` that name, over what is there or (*created) only if nothing is. `temp` is

@@ -9,7 +9,7 @@
 
 MUST_CHECK bool safetensors_write(const char *path, const struct tensor_file *f, struct error *e); /* atomic */
 /* ERR_DATA: damaged, truncated, overlapping or holes in offsets, sizes that do not match, header over 100 MB, not
- * finite values. `what` names the file in errors. Everything lives in the arena. */
+ * finite values. `what` names the file in errors. Everything lives in the arena or, where it is F32, in `bytes`. */
 MUST_CHECK bool safetensors_parse(struct str bytes, const char *what, struct arena *a, struct tensor_file *out, struct error *e);
 
 #endif

@@ -11,7 +11,7 @@ struct file_tensor {
     const char *name;
     int n_dims;
     int64_t dims[4];     /* unused ones are 1 */
-    const float *data;   /* row-major; reader: in the arena; writer: borrowed */
+    const float *data;   /* row-major; reader: in the arena or the file's bytes; writer: borrowed */
     const int64_t *ints; /* writer: when set, the tensor is I64 and these (borrowed) are written instead; reader: NULL */
     size_t n;            /* product of dims */
 };

@@ -9,7 +9,7 @@ struct footprint {
     size_t weights;    /* parameters, gradients, moments, EMA, the best ones */
     size_t networks;   /* activations, gradients and scratch of training and of validation */
     size_t batch;      /* augmented samples, targets, decoded boxes, and small things */
-    size_t checkpoint; /* while it is written: everything of `weights` once more */
+    size_t checkpoint; /* while it is read: everything of `weights` once more */
     size_t decoding;   /* photos being decoded, the largest ones at once on all workers */
     size_t images;     /* decoded images, if all are kept; fewer are when memory is short */
 };

@@ -64,12 +64,15 @@ static bool temp_finish(int fd, const char *path, struct error *e)
     return is_synced;
 }
 
-static bool temp_write(const char *path, struct str bytes, struct arena *a, char **temp, struct error *e)
+static bool temp_write(const char *path, const struct str *parts, size_t n, struct arena *a, char **temp, struct error *e)
 {
     int fd = temp_open(path, a, temp, e);
     if (fd < 0)
         return false;
-    if (!write_all(fd, bytes.p, bytes.n)) {
+    bool is_written = true;
+    for (size_t i = 0; i < n && is_written; i++)
+        is_written = write_all(fd, parts[i].p, parts[i].n);
+    if (!is_written) {
         fail(e, ERR_INTERNAL, "write %s: %s", path, strerror(errno));
         close(fd);
     } else if (temp_finish(fd, path, e)) {
@@ -103,9 +106,14 @@ bool fs_name_over(const char *temp, const char *path, struct error *e)
 
 bool fs_write_atomic(const char *path, struct str bytes, struct error *e)
 {
+    return fs_write_parts(path, &bytes, 1, e);
+}
+
+bool fs_write_parts(const char *path, const struct str *parts, size_t n, struct error *e)
+{
     struct arena a = {0};
     char *temp;
-    bool is_written = temp_write(path, bytes, &a, &temp, e) && fs_name_over(temp, path, e);
+    bool is_written = temp_write(path, parts, n, &a, &temp, e) && fs_name_over(temp, path, e);
     arena_free(&a);
     return is_written;
 }
@@ -190,7 +198,7 @@ bool fs_create_exclusive(const char *path, struct str bytes, bool *created, stru
     *created = false;
     if (lstat(path, &st) == 0) {
         is_done = true; /* the common answer, without writing anything */
-    } else if (temp_write(path, bytes, &a, &temp, e)) {
+    } else if (temp_write(path, &bytes, 1, &a, &temp, e)) {
         is_done = fs_name_new(temp, path, created, e);
     }
     arena_free(&a);

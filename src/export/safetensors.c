@@ -44,14 +44,14 @@ static struct json *describe(const struct file_tensor *t, uint64_t begin)
 
 /* Integers come first in the data: then every tensor lies on a multiple of its element's size, which readers that map the
  * file count on. */
-static void write_data(const struct tensor_file *f, struct str_buf *out)
+static void add_data(const struct tensor_file *f, struct str *parts)
 {
     for (size_t i = 0; i < f->n_tensors; i++)
         if (f->tensors[i].ints)
-            str_buf_addn(out, f->tensors[i].ints, size_of(&f->tensors[i]));
+            *parts++ = (struct str){(const char *)f->tensors[i].ints, size_of(&f->tensors[i])};
     for (size_t i = 0; i < f->n_tensors; i++)
         if (!f->tensors[i].ints)
-            str_buf_addn(out, f->tensors[i].data, size_of(&f->tensors[i]));
+            *parts++ = (struct str){(const char *)f->tensors[i].data, size_of(&f->tensors[i])};
 }
 
 static void write_header(const struct tensor_file *f, struct str_buf *out)
@@ -79,18 +79,17 @@ static void write_header(const struct tensor_file *f, struct str_buf *out)
 
 bool safetensors_write(const char *path, const struct tensor_file *f, struct error *e)
 {
-    struct str_buf header = STR_BUF(HEADER_MAX), file = STR_BUF(SIZE_MAX / 2);
+    struct str_buf header = STR_BUF(HEADER_MAX);
     write_header(f, &header);
-    bool ok = !header.overflow || fail(e, ERR_INTERNAL, "%s: a header over 100 MB", path);
-    if (ok) {
-        uint64_t n = header.n;
-        str_buf_addn(&file, &n, sizeof n);
-        str_buf_add(&file, str_buf_view(&header));
-        write_data(f, &file);
-        ok = fs_write_atomic(path, str_buf_view(&file), e);
-    }
+    uint64_t n = header.n;
+    struct str *parts = mem_alloc(mem_mul(2 + f->n_tensors, sizeof *parts));
+    parts[0] = (struct str){(const char *)&n, LENGTH_BYTES};
+    parts[1] = str_buf_view(&header);
+    add_data(f, parts + 2);
+    bool ok = header.overflow ? fail(e, ERR_INTERNAL, "%s: a header over 100 MB", path)
+                              : fs_write_parts(path, parts, 2 + f->n_tensors, e);
+    mem_free(parts);
     str_buf_free(&header);
-    str_buf_free(&file);
     return ok;
 }
 
@@ -112,12 +111,21 @@ struct reader {
     bool ok;
 };
 
-static bool widen(struct reader *r, const char *from, const struct dtype *type, const char *name, size_t n, float *to)
+/* NULL = failure. F32 stays where it lies, unless the file puts it at an odd address. */
+static const float *widen(struct reader *r, const char *from, const struct dtype *type, const char *name, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        to[i] = element_read(type->element, from + i * type->size_bytes);
-    size_t bad = first_not_finite(to, n);
-    return bad == n || fail(r->error, ERR_DATA, "%s: tensor %s holds a value that is not finite (element %zu)", r->what, name, bad);
+    const float *values = (const float *)(const void *)from;
+    if (type->element != ELEMENT_F32 || (uintptr_t)from % _Alignof(float) != 0) {
+        float *to = ARENA_NEW(r->arena, float, n);
+        for (size_t i = 0; i < n; i++)
+            to[i] = element_read(type->element, from + i * type->size_bytes);
+        values = to;
+    }
+    size_t bad = first_not_finite(values, n);
+    if (bad == n)
+        return values;
+    fail(r->error, ERR_DATA, "%s: tensor %s holds a value that is not finite (element %zu)", r->what, name, bad);
+    return NULL;
 }
 
 static bool read_shape(struct reader *r, const char *name, const struct json *shape, struct file_tensor *t)
@@ -178,10 +186,9 @@ static bool read_tensor(struct reader *r, const char *name, const struct json *v
     r->n_extents++;
     if (dtype->element == ELEMENT_SKIPPED)
         return true;
-    float *values = ARENA_NEW(r->arena, float, t.n);
-    if (!widen(r, r->data.p + extent->begin, dtype, name, t.n, values))
+    t.data = widen(r, r->data.p + extent->begin, dtype, name, t.n);
+    if (!t.data)
         return false;
-    t.data = values;
     r->out->tensors[r->out->n_tensors++] = t;
     return true;
 }

@@ -45,7 +45,7 @@ bool job_check_memory(struct job *j, struct error *e)
     uint64_t peak = kept == f.images ? footprint_most(&f) : footprint_least(&f) + kept;
     const char *left = have.available_bytes == UINT64_MAX ? "an unknown amount" : bytes_text(j->arena, have.available_bytes);
     log_info("memory: training takes about %s (networks %s, decoded images %s), %s %s free", bytes_text(j->arena, peak),
-             bytes_text(j->arena, f.networks + f.batch + f.weights + f.checkpoint), bytes_text(j->arena, kept), left,
+             bytes_text(j->arena, f.networks + f.batch + f.weights), bytes_text(j->arena, kept), left,
              have.is_cgroup ? "of the control group are" : "are");
     if ((double)need > TIGHT * (double)have.available_bytes)
         log_warning("this is tight: a smaller batch-size or image-size is safer");

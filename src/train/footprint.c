@@ -102,13 +102,13 @@ static size_t larger(size_t a, size_t b)
 
 size_t footprint_least(const struct footprint *f)
 {
-    return f->weights + f->networks + f->batch + larger(f->decoding, f->checkpoint);
+    return f->weights + larger(f->networks + f->batch + f->decoding, f->checkpoint);
 }
 
-/* Photos are decoded before the networks are there, and never again if all are kept. */
+/* Photos are decoded, and a checkpoint is read, before the networks are there, and never again if all are kept. */
 size_t footprint_most(const struct footprint *f)
 {
-    return f->weights + f->images + larger(f->decoding, f->networks + f->batch + f->checkpoint);
+    return f->weights + f->images + larger(larger(f->decoding, f->checkpoint), f->networks + f->batch);
 }
 
 size_t footprint_need(const struct footprint *f)

@@ -189,7 +189,10 @@ static bool begin(struct trainer *t, struct error *e)
     t->job_started = t->last_saved = clock_seconds();
     if (t->budget->opened <= 0)
         t->budget->opened = t->job_started;
-    if (!trainer_resume(t, &is_resumed, e) || (!is_resumed && !t->o->epochs && !trainer_choose_epochs(t, e)))
+    if (!trainer_resume(t, &is_resumed, e))
+        return false;
+    trainer_open_networks(t);
+    if (!is_resumed && !t->o->epochs && !trainer_choose_epochs(t, e))
         return false;
     trainer_describe(t);
     t->seconds_before = t->s.seconds;

@@ -68,7 +68,14 @@ static bool open_images(struct trainer *t, const struct dataset *d, struct error
     return true;
 }
 
-static void open_networks(struct trainer *t, struct arena *a)
+static void open_state(struct trainer *t, struct arena *a)
+{
+    t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1, .epochs = t->epochs};
+    t->s.rows = ARENA_NEW(a, struct epoch_row, (size_t)t->epochs);
+    t->s.best = ARENA_NEW(a, real, t->m->params.n_total);
+}
+
+void trainer_open_networks(struct trainer *t)
 {
     struct model *m = t->m;
     detector_build(&t->d, &m->spec, &m->params, t->k, t->pool, t->o->image_size, t->o->image_size);
@@ -81,9 +88,6 @@ static void open_networks(struct trainer *t, struct arena *a)
     t->predictor.is_cancelled = stop_requested;
     batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,
                &t->work);
-    t->s = (struct train_state){.best_fitness = -1, .jobs = 1, .last_step = -1, .epochs = t->epochs};
-    t->s.rows = ARENA_NEW(a, struct epoch_row, (size_t)t->epochs);
-    t->s.best = ARENA_NEW(a, real, m->params.n_total);
 }
 
 void trainer_describe(const struct trainer *t)
@@ -104,7 +108,7 @@ bool trainer_open(struct trainer *t, const struct dataset *d, struct arena *a, s
     if (!open_images(t, d, e))
         return false;
     choose_optimizer(t);
-    open_networks(t, a);
+    open_state(t, a);
     return true;
 }
 

@@ -38,9 +38,11 @@ struct trainer {
     int saved_epoch, saved_batch;
 };
 
-/* The trainer has o, m, k and pool. Decodes the images, plans the networks, chooses optimizer and schedule. a: what
- * outlives the training (rows, best weights). ERR_DATA. Close it in any case. */
+/* The trainer has o, m, k and pool. Decodes the images, chooses optimizer and schedule. a: what outlives the training
+ * (rows, best weights). ERR_DATA. Close it in any case. */
 MUST_CHECK bool trainer_open(struct trainer *t, const struct dataset *d, struct arena *a, struct error *e);
+/* Once, after trainer_resume, so that a checkpoint and the networks never take memory at once. */
+void trainer_open_networks(struct trainer *t);
 void trainer_close(struct trainer *t);
 void trainer_describe(const struct trainer *t); /* in the log */
 /* So many epochs in all: optimizer and schedule follow from it. Before the first batch only. */

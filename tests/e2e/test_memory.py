@@ -110,6 +110,7 @@ def test_control_group():
         tap.ok(told and "the control group (the container's limit) has" in told[1] and 1 <= told[0] <= 12, "a batch that its limit cannot hold is refused", r.stderr)
         fits = told[0] if told else 1
         r, most = in_group(*greedy, str(fits))
+        most -= before  # the program's own pages were charged to whoever read them first
         tap.ok(r.returncode == 0 and most <= bound, "the batch size that it named (%d) trains below the limit: %.0f of %.0f MB" % (fits, most / MB, bound / MB), r.stderr)
         with open(os.path.join(path, limit), "w", encoding="utf-8") as f:
             f.write(str(int(before + 50e6)))

@@ -53,6 +53,17 @@ static const char *get(const char *name)
     return fs_read_file(in_root(name), 1 << 20, &run, &text, &e) ? text.p : e.message[0] ? "(unreadable)" : "(no message)";
 }
 
+static void parts_become_one_file(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    const struct str parts[] = {STR_LIT("one, "), STR_LIT(""), STR_LIT("two"), {"!", 1}};
+    assert_true(fs_write_parts(in_root("parts"), parts, COUNT(parts), &e));
+    assert_string_equal(get("parts"), "one, two!");
+    assert_true(fs_write_parts(in_root("parts"), NULL, 0, &e));
+    assert_string_equal(get("parts"), "");
+}
+
 static void paths_are_joined_and_taken_apart(void **state)
 {
     (void)state;
@@ -316,6 +327,7 @@ static void kinds_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_become_one_file),
         cmocka_unit_test(paths_are_joined_and_taken_apart), cmocka_unit_test(reading_has_a_ceiling),
         cmocka_unit_test(writing_replaces_whole_files),     cmocka_unit_test(creating_never_replaces),
         cmocka_unit_test(one_of_many_creators_wins),        cmocka_unit_test(walking_is_sorted_and_skips_hidden),
