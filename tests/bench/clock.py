@@ -2,7 +2,7 @@
 """The promise of docs/lifecycle.md on the clock: a training that does not fit into one job, in containers as a runner starts
 them, each with a fresh workspace, against a real S3 server. The second job gets SIGTERM in the middle.
 
-    clock.py IMAGE DATASET [--budget 10m] [--checkpoint-every 2m] [--term-after 420] [--reference FILE] [retrain's options ...]
+    clock.py IMAGE DATASET [--budget 10m] [--cpus 0.7] [--checkpoint-every 2m] [--term-after 420] [--reference FILE] [retrain's options ...]
 
 Says for each job how long it took, from where to where it trained and what was trained twice; at the end whether the model
 was published once and is byte for byte FILE, or else the model of `retrain train` with the same options, which it then runs.
@@ -52,7 +52,7 @@ class Job:
                "INPUT_TIME-BUDGET": o.budget, "INPUT_CHECKPOINT-EVERY": o.checkpoint_every}
         mounts = [w for name in ("workspace", "workflow", "file_commands")
                   for w in ("-v", "%s:/github/%s" % (os.path.join(self.folder, name), name))]
-        self.command = ["docker", "run", "--name", self.name, "--rm", "--network", "host", "--cpu-shares", "8192", "--workdir",
+        self.command = ["docker", "run", "--name", self.name, "--rm", "--network", "host", *(["--cpus", o.cpus] if o.cpus else []), "--workdir",
                         "/github/workspace", *[w for k, v in env.items() for w in ("-e", "%s=%s" % (k, v))], *mounts, o.image,
                         *o.options]
 
@@ -116,6 +116,7 @@ def main():
     p.add_argument("image")
     p.add_argument("dataset")
     p.add_argument("--budget", default="10m")
+    p.add_argument("--cpus", default="", help="as docker's: a slower machine")
     p.add_argument("--checkpoint-every", default="2m")
     p.add_argument("--term-after", type=float, default=420)
     p.add_argument("--reference", default="")
