@@ -10,7 +10,7 @@
 
 static const char *epochs_text(const struct config *c, struct arena *a)
 {
-    return c->epochs ? arena_printf(a, "%d epochs", c->epochs) : "as many epochs as time-budget allows,";
+    return c->epochs ? arena_printf(a, "%d epoch%s", c->epochs, c->epochs == 1 ? "" : "s") : "as many epochs as time-budget allows,";
 }
 
 /* What a run with a store finds there besides the version. *target: where latest.json would go back to; NULL = nowhere. */
