@@ -17,7 +17,7 @@
 
 #define REPORT_PHOTOS 8
 #define MOST_CANDIDATES 30000
-#define FOLDING_ERROR 1e-4f /* of a score; float rounding over 64 layers stays below 1e-5 */
+#define FOLDING_ERROR 1e-4f /* of a score; a trained model of scale n showed at most 5e-7 on 40 photos */
 
 static const struct predict_options FOR_REPORT = {.confidence = 0.25, .iou = 0.7, .max_detections = 300};
 
