@@ -99,9 +99,8 @@ bool trainer_choose_epochs(struct trainer *t, struct error *e)
     trainer_set_epochs(t, epochs);
     clock_format_duration(epoch_seconds, each);
     clock_format_duration(left > 0 ? left : 0, left_text);
-    log_info("epochs auto: one takes about %s and %s are left for training: %d epochs", each, left_text, epochs);
+    log_info("epochs auto: one takes about %s and %s are left for training: %d epoch%s", each, left_text, epochs, epochs == 1 ? "" : "s");
     if (epochs < FEW_EPOCHS)
-        log_warning("%d epochs seldom make a useful detector: raise time-budget, or set epochs, which may take several jobs",
-                    epochs);
+        log_warning("so few epochs seldom make a useful detector: raise time-budget, or set epochs, which may take several jobs");
     return true;
 }

@@ -94,9 +94,9 @@ void trainer_describe(const struct trainer *t)
 {
     const struct schedule *s = &t->schedule;
     int threads = t->pool ? pool_size(t->pool) : 1;
-    log_info("training YOLOv8%c for %d epochs of %d batches at %d px: %s, learning rate %g, %d warm-up iterations, %s "
+    log_info("training YOLOv8%c for %d epoch%s of %d batches at %d px: %s, learning rate %g, %d warm-up iterations, %s "
              "kernels, %d thread%s, %.0f MB",
-             t->m->spec.scale, t->epochs, s->batches_per_epoch, t->o->image_size,
+             t->m->spec.scale, t->epochs, t->epochs == 1 ? "" : "s", s->batches_per_epoch, t->o->image_size,
              t->optimizer == OPTIMIZER_SGD ? "SGD" : "AdamW", s->lr, s->warmup_iterations, t->k->name,
              threads, threads == 1 ? "" : "s", (double)(net_bytes(&t->d.net) + net_bytes(&t->predictor.d.net)) / 1e6);
 }
