@@ -36,7 +36,7 @@ static bool is_checkpoint_due(const struct trainer *t)
 /* Twice a job: from the first batches on, and when a validation was timed too. */
 static void forecast(struct trainer *t, bool is_validated)
 {
-    bool is_known = is_validated || (t->batches_here >= FORECAST_BATCHES && t->batch_seconds_here >= FORECAST_S);
+    bool is_known = (is_validated && t->batches_here > 0) || (t->batches_here >= FORECAST_BATCHES && t->batch_seconds_here >= FORECAST_S);
     if (!is_known || t->n_forecasts > is_validated)
         return;
     double seconds = trainer_seconds_left(t);
