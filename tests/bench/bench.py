@@ -16,6 +16,7 @@ import argparse
 import importlib.util
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -88,9 +89,13 @@ model.train(data=data, epochs=epochs, imgsz=size, batch=16, device="cpu", pretra
 
 
 def peer_train(o, work, epochs, size):
+    """On a copy: it leaves files of its own among the labels."""
+    copy = os.path.join(work, "dataset")
+    if not os.path.exists(copy):
+        shutil.copytree(o.dataset, copy)
     env = dict(os.environ, YOLO_OFFLINE="true")
-    return timed([sys.executable, "-c", PEER, os.path.join(os.path.abspath(o.dataset), "data.yaml"), str(epochs), str(size), str(o.threads),
-                  work], env=env, cwd=work)
+    return timed([sys.executable, "-c", PEER, os.path.join(copy, "data.yaml"), str(epochs), str(size), str(o.threads), work], env=env,
+                 cwd=work)
 
 
 def own_train(o, work, epochs, size):
