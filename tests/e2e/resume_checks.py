@@ -10,7 +10,7 @@ import time
 import tap
 from workspace import ROOT, digest, make_workspace, start
 
-OPTIONS = ["--image-size", "64", "--epochs", "5", "--batch-size", "4", "--checkpoint-every", "1s", "--threads", "1"]
+OPTIONS = ["--image-size", "64", "--epochs", "12", "--batch-size", "4", "--checkpoint-every", "1s", "--threads", "1"]
 
 
 def run(work, *args):
@@ -48,7 +48,7 @@ def forget_machine(work):
         os.utime(lease, (time.time() - 1000,) * 2)
 
 
-def interrupt(work, *args, until=r"resumed|epoch 2/5"):
+def interrupt(work, *args, until=r"resumed|epoch 2/"):
     """Starts a run and kills it two checkpoints later."""
     p = start(work, "run", *OPTIONS, *args)
     log = ""
@@ -61,6 +61,8 @@ def interrupt(work, *args, until=r"resumed|epoch 2/5"):
     while len(seen) < 2 and p.poll() is None and time.monotonic() - began < 60:
         seen |= set(glob.glob(paths))
         time.sleep(0.02)
+    if p.poll() is not None:
+        raise RuntimeError("the training was over before it had two checkpoints")
     os.killpg(p.pid, signal.SIGKILL)
     p.communicate()
     return log
