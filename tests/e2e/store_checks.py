@@ -169,7 +169,7 @@ def test_publishing():
         tap.equal(d("publish", "v1", 2000, path("m2", b"other"), report)[1], "already 1970-01-01T00:16:40Z\n",
                   bucket + ": a version is immutable")
         keys = admin.keys(bucket, "pub/")
-        tap.equal(keys, ["pub/latest.json", "pub/versions/v1/manifest.json", "pub/versions/v1/model.onnx",
+        tap.equal(keys, ["pub/history.jsonl", "pub/latest.json", "pub/versions/v1/manifest.json", "pub/versions/v1/model.onnx",
                          "pub/versions/v1/report.html"], bucket + ": nothing else is there")
         latest = json.loads(admin.ok("GET", "/%s/pub/latest.json" % bucket)[1])
         manifest = json.loads(admin.ok("GET", "/%s/pub/versions/v1/manifest.json" % bucket)[1])
