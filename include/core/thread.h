@@ -16,6 +16,12 @@ int pool_size(const struct pool *p);
 /* p NULL = run on the calling thread alone. Items are taken in order, one at a time (dynamic). */
 void pool_run(struct pool *p, int n_items, pool_fn fn, void *ctx);
 
+/* A thread beside all that, for what takes long and computes little. Signals stay with the other threads, whose sleeps they
+ * end. Aborts if no thread can be made. */
+struct thread; /* opaque */
+struct thread *thread_start(void (*fn)(void *ctx), void *ctx);
+void thread_join(struct thread *t); /* waits for fn to return */
+
 /* CPUs that this process may use: affinity mask and cgroup v1/v2 CPU quota (rounded up); at least 1. */
 int cpu_count(void);
 /* "AMD EPYC 7763 64-Core Processor" or "unknown"; borrowed static text. */

@@ -1,6 +1,7 @@
 #include "core/thread.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -176,4 +177,37 @@ void pool_run(struct pool *p, int n_items, pool_fn fn, void *ctx)
     while (atomic_load(&p->n_working) > 0)
         pthread_cond_wait(&p->idle, &p->lock);
     pthread_mutex_unlock(&p->lock);
+}
+
+struct thread {
+    pthread_t id;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+static void *call(void *arg)
+{
+    const struct thread *t = arg;
+    t->fn(t->ctx);
+    return NULL;
+}
+
+struct thread *thread_start(void (*fn)(void *ctx), void *ctx)
+{
+    struct thread *t = mem_alloc(sizeof *t);
+    sigset_t all, before;
+    *t = (struct thread){.fn = fn, .ctx = ctx};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&t->id, NULL, call, t);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code != 0)
+        BUG("cannot start a thread: %s", strerror(code));
+    return t;
+}
+
+void thread_join(struct thread *t)
+{
+    pthread_join(t->id, NULL);
+    mem_free(t);
 }

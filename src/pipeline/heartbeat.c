@@ -2,21 +2,20 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <string.h>
 #include <time.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/stop.h"
+#include "core/thread.h"
 
 #define RETRY_S 15.0
 
 struct heartbeat {
     struct store *store;         /* the thread's own until it has ended */
     struct training_lease lease; /* likewise */
-    pthread_t thread;
+    struct thread *thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t closing;
     bool is_closing, is_lost;
@@ -33,7 +32,7 @@ static bool wait_for(struct heartbeat *h, double seconds)
     return !h->is_closing;
 }
 
-static void *work(void *arg)
+static void work(void *arg)
 {
     struct heartbeat *h = arg;
     double due = TRAINING_LEASE_RENEW_SECONDS;
@@ -52,25 +51,19 @@ static void *work(void *arg)
         due = ok ? TRAINING_LEASE_RENEW_SECONDS : RETRY_S;
     }
     pthread_mutex_unlock(&h->lock);
-    return NULL;
 }
 
 struct heartbeat *heartbeat_open(struct store *s, const struct training_lease *lease)
 {
     struct heartbeat *h = mem_alloc(sizeof *h);
     pthread_condattr_t monotonic; /* wall clocks are set while we wait */
-    sigset_t all, before;
     *h = (struct heartbeat){.store = s, .lease = *lease};
     pthread_mutex_init(&h->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&h->closing, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    sigfillset(&all); /* signals are the main thread's, whose sleeps they end */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&h->thread, NULL, work, h))
-        BUG("no thread for the lease");
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    h->thread = thread_start(work, h);
     return h;
 }
 
@@ -90,7 +83,7 @@ void heartbeat_close(struct heartbeat *h)
     h->is_closing = true;
     pthread_cond_signal(&h->closing);
     pthread_mutex_unlock(&h->lock);
-    pthread_join(h->thread, NULL);
+    thread_join(h->thread);
     training_lease_release(h->store, &h->lease);
     store_close(h->store);
     pthread_cond_destroy(&h->closing);

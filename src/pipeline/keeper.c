@@ -1,9 +1,6 @@
 #include "pipeline/keeper.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -11,6 +8,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/stop.h"
+#include "core/thread.h"
 
 /* After the signal; GitHub sends SIGTERM 7.5 seconds after SIGINT and kills at 10. What is left is for the report. */
 #define STOP_UPLOAD_ENDS_S 5.5
@@ -22,7 +20,7 @@ struct keeper {
     /* Second names of the checkpoint's file, since training puts a new file at the first: what was offered, and what is
      * going up. */
     const char *waiting, *uploading;
-    pthread_t thread;
+    struct thread *thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     struct train_position offered;
@@ -77,7 +75,7 @@ static void upload_offered(struct keeper *k)
     pthread_cond_broadcast(&k->changed);
 }
 
-static void *work(void *arg)
+static void work(void *arg)
 {
     struct keeper *k = arg;
     pthread_mutex_lock(&k->lock);
@@ -89,24 +87,18 @@ static void *work(void *arg)
             pthread_cond_wait(&k->changed, &k->lock);
     }
     pthread_mutex_unlock(&k->lock);
-    return NULL;
 }
 
 struct keeper *keeper_open(const struct keeper_options *o)
 {
     struct keeper *k = mem_alloc(sizeof *k);
-    sigset_t all, before;
     *k = (struct keeper){.o = *o};
     const char *folder = fs_dir(&k->arena, o->checkpoint_path);
     k->waiting = fs_join(&k->arena, folder, "waiting.bin");
     k->uploading = fs_join(&k->arena, folder, "uploading.bin");
     pthread_mutex_init(&k->lock, NULL);
     pthread_cond_init(&k->changed, NULL);
-    sigfillset(&all); /* signals are the main thread's, whose sleeps they end */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&k->thread, NULL, work, k))
-        BUG("no thread for the keeper: %s", strerror(errno));
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    k->thread = thread_start(work, k);
     return k;
 }
 
@@ -156,7 +148,7 @@ void keeper_close(struct keeper *k)
     k->is_offered = k->is_offered && !stop_requested();
     pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);
-    pthread_join(k->thread, NULL);
+    thread_join(k->thread);
     store_close(k->o.store);
     pthread_cond_destroy(&k->changed);
     pthread_mutex_destroy(&k->lock);

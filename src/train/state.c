@@ -131,12 +131,10 @@ static bool check(const struct tensor_file *f, const char *path, const char *ide
            fail(e, ERR_DATA, "%s: checkpoint is damaged (its SHA-256 does not match)", path);
 }
 
-/* Everything is checked before anything is taken over. */
-static bool take_over(const struct tensor_file *f, const char *path, const char *identity, struct train_state *s,
-                      const struct param_set *p, int max_rows, struct error *e)
+/* Of a file that passed check. Everything is looked at before anything is taken over. */
+static bool take_over(const struct tensor_file *f, const char *path, struct train_state *s, const struct param_set *p,
+                      int max_rows, struct error *e)
 {
-    if (!check(f, path, identity, e))
-        return false;
     struct block blocks[N_BLOCKS];
     blocks_of(s, p, blocks);
     for (int i = 0; i < N_BLOCKS; i++) {
@@ -154,17 +152,22 @@ static bool take_over(const struct tensor_file *f, const char *path, const char 
     return true;
 }
 
+/* *found = false: there is no file. */
+static bool read_checked(const char *path, const char *identity, struct arena *a, struct tensor_file *f, bool *found,
+                         struct error *e)
+{
+    struct str bytes;
+    *found = fs_exists(path);
+    return !*found || (fs_read_file(path, CHECKPOINT_MAX_BYTES, a, &bytes, e) && safetensors_parse(bytes, path, a, f, e) &&
+                       check(f, path, identity, e));
+}
+
 bool state_peek(const char *path, const char *identity, struct train_state *s, bool *found, struct error *e)
 {
-    *found = fs_exists(path);
-    if (!*found)
-        return true;
     struct arena a = {0};
-    struct str bytes;
     struct tensor_file f;
-    bool ok = fs_read_file(path, CHECKPOINT_MAX_BYTES, &a, &bytes, e) && safetensors_parse(bytes, path, &a, &f, e) &&
-              check(&f, path, identity, e);
-    if (ok && !counters_parse(meta_of(&f, "counters"), s))
+    bool ok = read_checked(path, identity, &a, &f, found, e);
+    if (ok && *found && !counters_parse(meta_of(&f, "counters"), s))
         ok = fail(e, ERR_DATA, "%s: checkpoint's counters cannot be read", path);
     arena_free(&a);
     return ok;
@@ -173,14 +176,9 @@ bool state_peek(const char *path, const char *identity, struct train_state *s, b
 bool state_load(const char *path, const char *identity, struct train_state *s, const struct param_set *p, int max_rows,
                 bool *found, struct error *e)
 {
-    *found = fs_exists(path);
-    if (!*found)
-        return true;
     struct arena a = {0};
-    struct str bytes;
     struct tensor_file f;
-    bool ok = fs_read_file(path, CHECKPOINT_MAX_BYTES, &a, &bytes, e) && safetensors_parse(bytes, path, &a, &f, e) &&
-              take_over(&f, path, identity, s, p, max_rows, e);
+    bool ok = read_checked(path, identity, &a, &f, found, e) && (!*found || take_over(&f, path, s, p, max_rows, e));
     arena_free(&a);
     return ok;
 }
