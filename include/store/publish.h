@@ -19,6 +19,8 @@ enum version_state { VERSION_ABSENT, VERSION_PUBLISHED, VERSION_INCOMPLETE };
 
 /* The artifact of that name in a manifest; NULL = there is none. */
 const struct json *manifest_artifact(const struct json *manifest, const char *name);
+/* Downloads one, by an entry of a manifest's "artifacts" (NULL: fails), verified, to `path`. */
+MUST_CHECK bool manifest_fetch(struct store *s, const struct json *artifact, const char *path, struct error *e);
 
 /* Is this version published? VERSION_INCOMPLETE: a manifest whose artifacts are missing or short; `missing` then says
  * which. On VERSION_PUBLISHED *manifest is the parsed manifest.json (owned by the caller). */

@@ -25,7 +25,6 @@ struct train_position {
     int epoch, epochs; /* epochs done, of all; a training that ends early by patience does fewer */
     long batches;      /* done, over all epochs */
     int jobs;          /* that have worked on it, this one included */
-    bool is_trained;   /* all that is left is to measure it */
 };
 
 /* What the owner of a training does meanwhile. Functions may be NULL; false ends training with that error. */

@@ -17,7 +17,7 @@ struct checkpoint_list {
     struct checkpoint_entry newest, previous;
 };
 
-/* What the store has; a damaged list is empty, with a warning. */
+/* What the store has. A damaged entry counts as none, with a warning. */
 MUST_CHECK bool checkpoints_find(struct store *s, const char *version, struct checkpoint_list *out, struct error *e);
 /* Downloads one, verified, to `path`. */
 MUST_CHECK bool checkpoints_fetch(struct store *s, const char *version, const struct checkpoint_entry *x, const char *path,

@@ -22,7 +22,7 @@ MUST_CHECK bool compare_with_latest(struct job *j, const struct trained *t, cons
 /* Reckoned by the speed of training, which does more for each image; half a minute is always allowed. side_ratio: of the
  * published model's image size to ours. */
 MUST_CHECK bool compare_has_time(int n_images, double images_per_second, double side_ratio, double left_s, struct error *e);
-/* The mean AP over the classes that both lists ("per_class" of a manifest's metrics) name and that have boxes. *n: how many. */
+/* The mean AP over the classes that both lists ("per_class" of a manifest's metrics) name and that have boxes; out->n_classes: how many. */
 void compare_classes(const struct json *theirs, const struct json *ours, struct comparison *out);
 
 #endif

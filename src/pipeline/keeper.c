@@ -66,12 +66,12 @@ static void upload_offered(struct keeper *k)
     pthread_mutex_lock(&k->lock);
     k->is_busy = false;
     k->trouble = e;
-    if (ok && took > k->upload_seconds)
-        k->upload_seconds = took;
-    if (ok)
+    if (ok) {
+        budget_saw(&k->upload_seconds, took);
         log_debug("checkpoint of epoch %d in %s after %.1f s", at.epoch, store_url(k->o.store), took);
-    else if (!k->is_offered && !stop_requested())
+    } else if (!k->is_offered && !stop_requested()) {
         log_warning("%s; it is on this machine, and training goes on", e.message);
+    }
     pthread_cond_broadcast(&k->changed);
 }
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/fs.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "pipeline/job.h"
 
@@ -14,13 +13,10 @@ static const char *const status_words[] = {"not asked", "unknown", "none", "foun
 static bool fetch_split(struct job *j, const struct json *manifest, struct str *split, struct error *e)
 {
     const struct json *file = manifest_artifact(manifest, "split.sha256");
-    uint8_t sum[SHA256_BYTES];
     if (!file)
         return fail(e, ERR_STORE, "it was published without split.sha256");
-    if (!hex_decode(str_of(json_string(json_get(file, "sha256"), "")), sum, sizeof sum))
-        return fail(e, ERR_STORE, "its manifest has no checksum of split.sha256");
     const char *path = fs_join(j->arena, j->work_dir, "other-split.sha256");
-    return store_get_file(j->store, json_string(json_get(file, "key"), "-"), path, sum, e) &&
+    return manifest_fetch(j->store, file, path, e) &&
            fs_read_file(path, LIMIT_SPLIT_BYTES, j->arena, split, e);
 }
 

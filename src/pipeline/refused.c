@@ -7,7 +7,6 @@
 
 #include "core/clock.h"
 #include "core/fs.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "export/model_file.h"
 #include "pipeline/checkpoints.h"
@@ -68,12 +67,8 @@ void refused_keep(struct job *j, const struct trained *t, struct json *manifest,
 
 static bool fetch(struct job *j, const char *name, const char **path, struct error *e)
 {
-    const struct json *file = manifest_artifact(j->refused, name);
-    uint8_t sum[SHA256_BYTES];
     *path = arena_printf(j->arena, "%s/refused-%s", j->work_dir, name);
-    if (!file || !hex_decode(str_of(json_string(json_get(file, "sha256"), "")), sum, sizeof sum))
-        return fail(e, ERR_STORE, "its manifest names no sound %s", name);
-    return store_get_file(j->store, json_string(json_get(file, "key"), "-"), *path, sum, e);
+    return manifest_fetch(j->store, manifest_artifact(j->refused, name), *path, e);
 }
 
 /* Curves of the report; without them it has none. */

@@ -125,15 +125,11 @@ void report_write(struct job *j, const struct trained *t, const struct json *man
 /* As it was published; what lies there already may be it. */
 static bool fetch(struct job *j, const struct json *manifest, const char *name, struct error *e)
 {
-    const struct json *files = json_get(manifest, "artifacts"), *file = NULL;
+    const struct json *file = manifest_artifact(manifest, name);
     const char *path = fs_join(j->arena, j->config->report_dir, name);
     uint8_t sum[SHA256_BYTES], here[SHA256_BYTES];
     uint64_t size;
     struct error absent = {0};
-    for (size_t i = 0; i < json_len(files); i++) {
-        if (!strcmp(json_string(json_get(json_at(files, i), "name"), ""), name))
-            file = json_at(files, i);
-    }
     if (!hex_decode(str_of(json_string(json_get(file, "sha256"), "")), sum, sizeof sum))
         return fail(e, ERR_STORE, "the published version has no %s", name);
     if (sha256_file(path, here, &size, &absent) && !memcmp(here, sum, sizeof sum))

@@ -4,7 +4,6 @@
 
 #include "core/clock.h"
 #include "core/fs.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "core/stop.h"
 #include "pipeline/publish_model.h"
@@ -141,10 +140,7 @@ static bool fetch_one(struct smoke *s, const struct json *artifact, const char *
 {
     struct job *j = s->job;
     const char *name = fs_base(json_string(json_get(artifact, "name"), "-"));
-    uint8_t sum[SHA256_BYTES];
-    if (!hex_decode(str_of(json_string(json_get(artifact, "sha256"), "")), sum, sizeof sum))
-        return fail(e, ERR_STORE, "latest.json has no sound checksum of %s", name);
-    return store_get_file(s->folder.store, json_string(json_get(artifact, "key"), "-"), fs_join(j->arena, folder, name), sum, e);
+    return manifest_fetch(s->folder.store, artifact, fs_join(j->arena, folder, name), e);
 }
 
 /* Every artifact that latest.json names, compared with its checksum, into `folder`. */

@@ -124,3 +124,11 @@ const struct json *manifest_artifact(const struct json *manifest, const char *na
     }
     return NULL;
 }
+
+bool manifest_fetch(struct store *s, const struct json *artifact, const char *path, struct error *e)
+{
+    uint8_t sum[SHA256_BYTES];
+    if (!hex_decode(str_of(json_string(json_get(artifact, "sha256"), "")), sum, sizeof sum))
+        return fail(e, ERR_STORE, "its manifest has no sound checksum of %s", json_string(json_get(artifact, "name"), "this file"));
+    return store_get_file(s, json_string(json_get(artifact, "key"), "-"), path, sum, e);
+}

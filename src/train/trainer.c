@@ -221,8 +221,7 @@ bool train_peek(const char *path, const char *identity, struct train_position *a
     *at = (struct train_position){.epoch = s.epoch,
                                   .epochs = s.epochs,
                                   .batches = s.iteration,
-                                  .jobs = s.jobs,
-                                  .is_trained = s.is_trained};
+                                  .jobs = s.jobs};
     return true;
 }
 
@@ -266,8 +265,7 @@ struct train_position trainer_position(const struct trainer *t)
     return (struct train_position){.epoch = t->s.epoch,
                                    .epochs = t->epochs,
                                    .batches = t->s.iteration,
-                                   .jobs = t->s.jobs,
-                                   .is_trained = t->s.is_trained};
+                                   .jobs = t->s.jobs};
 }
 
 /* Later jobs are as long as this one was meant to be. */
