@@ -21,6 +21,9 @@ void pool_run(struct pool *p, int n_items, pool_fn fn, void *ctx);
 struct thread; /* opaque */
 struct thread *thread_start(void (*fn)(void *ctx), void *ctx);
 void thread_join(struct thread *t); /* waits for fn to return */
+/* From now on the calling thread runs only where others of this machine leave a core idle, for good. No effect where the
+ * system has no such class. */
+void thread_give_way(void);
 
 /* CPUs that this process may use: affinity mask and cgroup v1/v2 CPU quota (rounded up); at least 1. */
 int cpu_count(void);

@@ -1,6 +1,7 @@
 #include "core/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -210,4 +211,12 @@ void thread_join(struct thread *t)
 {
     pthread_join(t->id, NULL);
     mem_free(t);
+}
+
+void thread_give_way(void)
+{
+#ifdef SCHED_IDLE
+    struct sched_param none = {0};
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+#endif
 }

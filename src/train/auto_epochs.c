@@ -43,7 +43,7 @@ static void forget_rehearsal(struct trainer *t, struct memory_of_start *m)
     memset(p->moment2, 0, p->n_trainable * sizeof(real));
     t->s = m->state;
     t->batches_here = 0;
-    t->batch_seconds_here = 0;
+    t->batch_seconds_here = t->image_seconds_here = 0;
     mem_free(m->data);
     mem_free(m->ema);
 }
@@ -57,7 +57,6 @@ static bool rehearse(struct trainer *t, double *epoch_seconds, struct error *e)
     double first = 0;
     bool ok = true;
 
-    batch_begin_epoch(&t->batch, 0, true);
     while (ok && n < batches && !stop_requested() && (n <= REHEARSAL_BATCHES || t->batch_seconds_here < REHEARSAL_S)) {
         ok = trainer_step(t, e);
         first = n++ == 0 ? t->batch_seconds_here : first;

@@ -2,84 +2,96 @@
 
 #include <string.h>
 
-#define MOSAIC 4
-
-void batch_open(struct batch *b, const struct cache *cache, const struct augment_options *augment, int size,
-                int capacity, uint64_t seed, struct pool *pool, struct arena *a)
+int batch_most_labels(const struct cache *c)
 {
-    *b = (struct batch){
-        .cache = cache, .augment = augment, .pool = pool, .size = size, .capacity = capacity, .seed = seed};
     int most = 1;
-    for (int i = 0; i < cache->n; i++)
-        most = cache->samples[i]->n_labels > most ? cache->samples[i]->n_labels : most;
-    b->max_labels = MOSAIC * most;
-    size_t n = (size_t)capacity;
-    b->order = ARENA_NEW(a, int, (size_t)cache->n);
-    b->pixels = ARENA_NEW(a, uint8_t *, n);
-    b->labels = ARENA_NEW(a, struct label *, n);
-    b->n_labels = ARENA_NEW(a, int, n);
-    b->failed = ARENA_NEW(a, bool, n);
-    for (size_t i = 0; i < n; i++) {
-        b->pixels[i] = ARENA_NEW(a, uint8_t, mem_mul((size_t)size, (size_t)size * 3));
-        b->labels[i] = ARENA_NEW(a, struct label, (size_t)b->max_labels);
-    }
-    b->scratch = ARENA_NEW(a, struct image, (size_t)(pool ? pool_size(pool) : 1) * MOSAIC);
+    for (int i = 0; i < c->n; i++)
+        most = c->samples[i]->n_labels > most ? c->samples[i]->n_labels : most;
+    return MOSAIC_SOURCES * most;
 }
 
-void batch_close(struct batch *b)
+void sample_scratch_free(struct sample_scratch *s)
 {
-    for (int i = 0; b->scratch && i < (b->pool ? pool_size(b->pool) : 1) * MOSAIC; i++)
-        image_free(&b->scratch[i]);
+    for (int i = 0; i < MOSAIC_SOURCES; i++)
+        image_free(&s->images[i]);
 }
 
-void batch_begin_epoch(struct batch *b, int epoch, bool use_mosaic)
+struct sample_slot sample_slot(const struct batch_source *source, struct arena *a)
 {
-    b->epoch = epoch;
-    b->use_mosaic = use_mosaic;
-    for (int i = 0; i < b->cache->n; i++)
-        b->order[i] = i;
-    struct rng r = rng_at(b->seed, RNG_SHUFFLE, (uint32_t)epoch, 0);
-    rng_shuffle(&r, b->order, b->cache->n);
+    size_t side = (size_t)source->size;
+    return (struct sample_slot){.pixels = ARENA_NEW(a, uint8_t, mem_mul(side, side * 3)),
+                                .labels = ARENA_NEW(a, struct label, (size_t)source->max_labels)};
 }
 
-static void fill_item(void *ctx, int slot, int worker)
+void sample_make(const struct batch_source *source, const struct sample_key *key, struct sample_slot *to,
+                 struct sample_scratch *scratch)
 {
-    struct batch *b = ctx;
-    int position = b->first + slot;
-    struct rng r = rng_at(b->seed, RNG_AUGMENT, (uint32_t)b->epoch, (uint32_t)position);
-    int n_sources = b->use_mosaic && rng_unit(&r) < b->augment->mosaic ? MOSAIC : 1;
-    struct augment_source sources[MOSAIC];
+    const struct cache *c = source->cache;
+    struct rng r = rng_at(source->seed, RNG_AUGMENT, (uint32_t)key->epoch, (uint32_t)key->position);
+    int n_sources = key->use_mosaic && rng_unit(&r) < source->augment->mosaic ? MOSAIC_SOURCES : 1;
+    struct augment_source sources[MOSAIC_SOURCES];
+    to->has_failed = false;
     for (int i = 0; i < n_sources; i++) {
-        int at = i == 0 ? b->order[position] : (int)rng_below(&r, (uint32_t)b->cache->n);
-        const struct sample *s = b->cache->samples[at];
+        int at = i == 0 ? key->image : (int)rng_below(&r, (uint32_t)c->n);
         sources[i] = (struct augment_source){
-            .image = cache_get(b->cache, at, &b->scratch[worker * MOSAIC + i], &b->failed[slot]),
-            .labels = s->labels,
-            .n_labels = s->n_labels,
+            .image = cache_get(c, at, &scratch->images[i], &to->has_failed),
+            .labels = c->samples[at]->labels,
+            .n_labels = c->samples[at]->n_labels,
         };
     }
-    b->n_labels[slot] =
-        augment_sample(b->augment, sources, n_sources, b->size, &r, b->pixels[slot], b->labels[slot], b->max_labels);
+    to->n_labels = augment_sample(source->augment, sources, n_sources, source->size, &r, to->pixels, to->labels,
+                                  source->max_labels);
 }
 
-bool batch_fill(struct batch *b, int first, int n)
+void batch_open(struct batch *b, const struct batch_source *source, int capacity, struct arena *a)
 {
-    b->first = first;
-    b->n = n;
-    memset(b->failed, 0, (size_t)b->capacity * sizeof *b->failed);
-    pool_run(b->pool, n, fill_item, b);
-    for (int i = 0; i < n; i++)
-        if (b->failed[i])
-            return false;
-    return true;
+    *b = (struct batch){.source = source, .ordered_epoch = -1};
+    b->order = ARENA_NEW(a, int, (size_t)source->cache->n);
+    b->slots = ARENA_NEW(a, struct sample_slot, (size_t)capacity);
+    for (int i = 0; i < capacity; i++)
+        b->slots[i] = sample_slot(source, a);
+    b->pixels = ARENA_NEW(a, const uint8_t *, (size_t)capacity);
+    b->labels = ARENA_NEW(a, const struct label *, (size_t)capacity);
+    b->n_labels = ARENA_NEW(a, int, (size_t)capacity);
+}
+
+void batch_begin(struct batch *b, const struct batch_range *range)
+{
+    b->range = *range;
+    if (b->ordered_epoch == range->epoch)
+        return;
+    b->ordered_epoch = range->epoch;
+    for (int i = 0; i < b->source->cache->n; i++)
+        b->order[i] = i;
+    struct rng r = rng_at(b->source->seed, RNG_SHUFFLE, (uint32_t)range->epoch, 0);
+    rng_shuffle(&r, b->order, b->source->cache->n);
+}
+
+struct sample_key batch_key(const struct batch *b, int i)
+{
+    int position = b->range.first + i;
+    return (struct sample_key){b->range.epoch, position, b->order[position], b->range.use_mosaic};
+}
+
+bool batch_finish(struct batch *b)
+{
+    bool ok = true;
+    for (int i = 0; i < b->range.n; i++) {
+        const struct sample_slot *s = &b->slots[i];
+        b->pixels[i] = s->pixels;
+        b->labels[i] = s->labels;
+        b->n_labels[i] = s->n_labels;
+        ok = ok && !s->has_failed;
+    }
+    return ok;
 }
 
 void batch_name_images(const struct batch *b, struct str_buf *out)
 {
-    for (int i = 0; i < b->n; i++) {
-        const char *name = b->cache->samples[b->order[b->first + i]]->name;
+    for (int i = 0; i < b->range.n; i++) {
+        const char *name = b->source->cache->samples[b->order[b->range.first + i]]->name;
         if (strlen(name) + 32 > out->ceiling - out->n) {
-            str_buf_printf(out, " and %d more", b->n - i);
+            str_buf_printf(out, " and %d more", b->range.n - i);
             return;
         }
         str_buf_printf(out, "%s%s", i ? ", " : "", name);

@@ -4,14 +4,14 @@
 
 #include "detector/assign.h"
 #include "detector/detector.h"
-#include "train/cache.h"
+#include "train/batch.h"
 #include "train/evaluate.h"
 
 /* Parameters, EMA and the best are whole; gradients and two moments have only what is trained: nearly all of it. */
 #define WEIGHT_BLOCKS 6
 /* A JPEG while it is decoded: its planes at full or quarter resolution and the RGB image; read over for its rotation. */
 #define DECODE_BYTES_PER_PIXEL 6
-#define MOSAIC_SOURCES 4
+#define N_BATCHES 2 /* the one at work and the next */
 /* What is too small to reckon one by one: lists, statistics, the heap's own gaps. */
 #define SMALL_THINGS ((size_t)8 << 20)
 
@@ -51,15 +51,15 @@ static int by_size(const void *pa, const void *pb)
     return (*a < *b) - (*a > *b);
 }
 
-/* Pixels of the largest photos, one for each worker. */
-static size_t largest_photos(const struct dataset *d, size_t workers)
+/* Pixels of the largest photos, one for each who decodes. */
+static size_t largest_photos(const struct dataset *d, size_t decoders)
 {
     size_t n = (size_t)d->n_samples, sum = 0;
     size_t *pixels = mem_alloc(mem_mul(n, sizeof *pixels));
     for (size_t i = 0; i < n; i++)
         pixels[i] = (size_t)d->samples[i].w * (size_t)d->samples[i].h;
     qsort(pixels, n, sizeof *pixels, by_size);
-    for (size_t i = 0; i < n && i < workers; i++)
+    for (size_t i = 0; i < n && i < decoders; i++)
         sum += pixels[i];
     mem_free(pixels);
     return sum;
@@ -72,6 +72,7 @@ void footprint_of(const struct train_options *o, const struct dataset *d, const 
     struct model m;
     struct cache train, val;
     size_t workers = pool ? (size_t)pool_size(pool) : 1, batch = (size_t)o->batch_size;
+    size_t decoders = workers + (workers > 1); /* train/prefetch.c has one of its own */
     struct detector training;
     model_make(spec, NULL, o->image_size, false, &a, &m);
     detector_build(&training, &m.spec, &m.params, NULL, pool, o->image_size, o->image_size);
@@ -83,9 +84,9 @@ void footprint_of(const struct train_options *o, const struct dataset *d, const 
         .checkpoint = WEIGHT_BLOCKS * m.params.n_total * sizeof(real),
         .networks = net_bytes(&training.net),
         .batch = SMALL_THINGS +
-                 batch * (side_bytes(o->image_size) +
+                 batch * (N_BATCHES * side_bytes(o->image_size) +
                              (size_t)spec_anchors(o->image_size, o->image_size) * sizeof(struct target)),
-        .decoding = largest_photos(d, workers) * DECODE_BYTES_PER_PIXEL + workers * MOSAIC_SOURCES * side_bytes(o->image_size),
+        .decoding = largest_photos(d, decoders) * DECODE_BYTES_PER_PIXEL + decoders * MOSAIC_SOURCES * side_bytes(o->image_size),
         .images = cache_size(&train) + cache_size(&val),
     };
     add_validation(out, &m, &training.net, &val);

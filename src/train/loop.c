@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/stop.h"
 #include "trainer.h"
 
@@ -61,7 +62,6 @@ static void show_batch(struct trainer *t)
 static bool run_batches(struct trainer *t, enum train_end *end, struct error *e)
 {
     const struct train_hooks *hooks = &t->o->hooks;
-    batch_begin_epoch(&t->batch, t->s.epoch, t->s.epoch < t->epochs - t->o->close_mosaic);
     while (t->s.batch < t->schedule.batches_per_epoch) {
         if (!trainer_step(t, e) || (hooks->tick && !hooks->tick(hooks->ctx, e)))
             return false;
@@ -214,6 +214,8 @@ static bool run(struct trainer *t, const struct dataset *d, struct arena *a, str
 {
     if (!begin(t, e) || !run_epochs(t, &out->end, e))
         return false;
+    log_debug("batches took %.1f s, %.2f s of it until their images were there (%ld samples were ready)",
+              t->batch_seconds_here, t->image_seconds_here, prefetch_ready(t->prefetch));
     bool is_finished = t->s.is_trained;
     if (is_finished && should_leave_the_end(t)) {
         out->end = TRAIN_DEADLINE;

@@ -31,21 +31,46 @@ static bool optimizer_step(struct trainer *t, const struct schedule_point *at, s
     return true;
 }
 
+/* Batch `index` of the epoch at work; past its last one: the first of the next. */
+static struct batch_range range_of(const struct trainer *t, int index)
+{
+    bool is_next_epoch = index == t->schedule.batches_per_epoch;
+    int epoch = t->s.epoch + is_next_epoch, first = is_next_epoch ? 0 : index * t->o->batch_size;
+    int left = t->train_images.n - first;
+    return (struct batch_range){.epoch = epoch,
+                                .first = first,
+                                .n = left < t->o->batch_size ? left : t->o->batch_size,
+                                .use_mosaic = epoch < t->epochs - t->o->close_mosaic};
+}
+
+static bool take_batch(struct trainer *t, int index, struct error *e)
+{
+    struct batch_range range = range_of(t, index), next = range_of(t, index + 1);
+    double from = clock_seconds();
+    bool ok;
+    t->batch = prefetch_take(t->prefetch, &range, &ok);
+    t->image_seconds_here += clock_seconds() - from;
+    if (!ok)
+        return fail(e, ERR_DATA, "an image of the dataset vanished or changed while it was used: run again");
+    if (next.epoch < t->epochs)
+        prefetch_begin(t->prefetch, &next);
+    return true;
+}
+
 /* A stop between two operations gives the batch up: it left no trace and is done again after the resumption. While
  * gradients of earlier batches wait for their step it is finished instead; such batches are small. */
 static bool train_batch(struct trainer *t, int index, struct error *e)
 {
     bool owes_a_step = t->s.iteration - t->s.last_step > 1;
     t->d.net.is_cancelled = owes_a_step ? NULL : stop_requested;
-    int first = index * t->o->batch_size, n = t->train_images.n - first;
-    if (n > t->o->batch_size)
-        n = t->o->batch_size;
-    if (!batch_fill(&t->batch, first, n))
-        return fail(e, ERR_DATA, "an image of the dataset vanished or changed while it was used: run again");
-    net_use_images(&t->d.net, (const uint8_t *const *)t->batch.pixels);
+    if (!take_batch(t, index, e))
+        return false;
+    const struct batch *b = t->batch;
+    int n = b->range.n;
+    net_use_images(&t->d.net, b->pixels);
     if (!net_forward(&t->d.net, n))
         return true;
-    loss_assign(t->loss, (const struct label *const *)t->batch.labels, t->batch.n_labels, n);
+    loss_assign(t->loss, b->labels, b->n_labels, n);
     struct loss_result r;
     loss_gradients(t->loss, n, &r);
     if (!isfinite(r.total))

@@ -86,8 +86,12 @@ void trainer_open_networks(struct trainer *t)
     /* Gradients that wait for their optimizer step lie with the parameters: between two batches nobody needs this net's. */
     predictor_open_in(&t->predictor, m, t->k, t->pool, evaluate_batch(t->o->image_size), &t->d.net);
     t->predictor.is_cancelled = stop_requested;
-    batch_open(&t->batch, &t->train_images, &t->o->augment, t->o->image_size, t->o->batch_size, t->o->seed, t->pool,
-               &t->work);
+    struct batch_source source = {.cache = &t->train_images,
+                                  .augment = &t->o->augment,
+                                  .seed = t->o->seed,
+                                  .size = t->o->image_size,
+                                  .max_labels = batch_most_labels(&t->train_images)};
+    t->prefetch = prefetch_open(&source, t->o->batch_size, t->pool);
 }
 
 void trainer_describe(const struct trainer *t)
@@ -121,7 +125,7 @@ void trainer_set_epochs(struct trainer *t, int epochs)
 void trainer_close(struct trainer *t)
 {
     log_status("%s", "");
-    batch_close(&t->batch);
+    prefetch_close(t->prefetch);
     loss_close(t->loss);
     predictor_close(&t->predictor);
     detector_free(&t->d);
@@ -186,7 +190,8 @@ bool trainer_diverged(const struct trainer *t, const char *what, long batch, str
     if (t->has_saved)
         snprintf(kept, sizeof kept, "the checkpoint before epoch %d, batch %d stays, but leads here again",
                  t->saved_epoch + 1, t->saved_batch + 1);
-    batch_name_images(&t->batch, &images);
+    if (t->batch)
+        batch_name_images(t->batch, &images);
     fail(e, ERR_DIVERGED,
          "training diverged: the %s is not finite in epoch %ld, batch %ld (%s): lower learning-rate or raise warmup-epochs; "
          "%s",

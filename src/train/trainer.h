@@ -4,8 +4,8 @@
 
 #include "detector/loss.h"
 #include "nn/schedule.h"
-#include "train/batch.h"
 #include "train/evaluate.h"
+#include "train/prefetch.h"
 #include "train/progress.h"
 #include "train/state.h"
 #include "train/train.h"
@@ -21,7 +21,8 @@ struct trainer {
     struct detector d;
     struct loss *loss;
     struct predictor predictor;
-    struct batch batch;
+    struct prefetch *prefetch;
+    const struct batch *batch; /* the one at work */
     struct schedule schedule;
     enum optimizer optimizer;
     struct train_state s;
@@ -32,7 +33,7 @@ struct trainer {
     struct budget unlimited;
     double last_saved, job_started, seconds_before;
     long batches_here; /* done in this job, and the time that they took */
-    double batch_seconds_here;
+    double batch_seconds_here, image_seconds_here; /* of them until the batch was there */
     int n_saved;       /* checkpoints written in this job */
     bool has_saved; /* a checkpoint is there, of this job or of an earlier one, from before this batch: */
     int saved_epoch, saved_batch;
