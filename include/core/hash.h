@@ -1,4 +1,4 @@
-/* SHA-256 and HMAC-SHA-256, on OpenSSL (the only file that includes it is src/core/hash.c). */
+/* SHA-256, HMAC-SHA-256 and MD5, on OpenSSL (the only file that includes it is src/core/hash.c). */
 #ifndef CORE_HASH_H
 #define CORE_HASH_H
 
@@ -22,6 +22,12 @@ void sha256_end(struct sha256 *h, uint8_t out[SHA256_BYTES]); /* frees; call exa
 void sha256_of(const void *p, size_t n, uint8_t out[SHA256_BYTES]);
 MUST_CHECK bool sha256_file(const char *path, uint8_t out[SHA256_BYTES], uint64_t *size_bytes, struct error *e);
 void hmac_sha256(const void *key, size_t n_key, const void *msg, size_t n_msg, uint8_t out[SHA256_BYTES]);
+
+/* For servers that ask for it beside a signature; worth nothing against an attacker. ERR_STORE
+ * when OpenSSL may not do MD5 (FIPS), or the file has no n bytes from the offset on. */
+#define MD5_BYTES 16
+MUST_CHECK bool md5_of(const void *p, size_t n, uint8_t out[MD5_BYTES], struct error *e);
+MUST_CHECK bool md5_of_file(const char *path, uint64_t offset, uint64_t n, uint8_t out[MD5_BYTES], struct error *e);
 
 void hex_encode(const uint8_t *p, size_t n, char *out); /* out holds 2n+1 */
 bool hex_decode(struct str s, uint8_t *out, size_t n);  /* exactly 2n digits */

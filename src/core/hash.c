@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -90,6 +91,64 @@ void hmac_sha256(const void *key, size_t n_key, const void *msg, size_t n_msg, u
     /* NULL would mean "the key of the last call" to OpenSSL's older interface. */
     if (!HMAC(sha256_md, n_key ? key : "", (int)n_key, n_msg ? msg : (const void *)"", n_msg, out, NULL))
         BUG("OpenSSL cannot make an HMAC");
+}
+
+static EVP_MD_CTX *md5_begin(struct error *e)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx && EVP_DigestInit_ex2(ctx, EVP_md5(), NULL))
+        return ctx;
+    EVP_MD_CTX_free(ctx);
+    fail(e, ERR_STORE, "OpenSSL offers no MD5 on this machine");
+    return NULL;
+}
+
+static void md5_end(EVP_MD_CTX *ctx, uint8_t out[MD5_BYTES])
+{
+    if (!EVP_DigestFinal_ex(ctx, out, NULL))
+        BUG("OpenSSL cannot end an MD5");
+    EVP_MD_CTX_free(ctx);
+}
+
+static void md5_add(EVP_MD_CTX *ctx, const void *p, size_t n)
+{
+    if (n && !EVP_DigestUpdate(ctx, p, n))
+        BUG("OpenSSL cannot add to an MD5");
+}
+
+bool md5_of(const void *p, size_t n, uint8_t out[MD5_BYTES], struct error *e)
+{
+    EVP_MD_CTX *ctx = md5_begin(e);
+    if (!ctx)
+        return false;
+    md5_add(ctx, p, n);
+    md5_end(ctx, out);
+    return true;
+}
+
+bool md5_of_file(const char *path, uint64_t offset, uint64_t n, uint8_t out[MD5_BYTES], struct error *e)
+{
+    enum { BLOCK = 256 << 10 };
+    EVP_MD_CTX *ctx = md5_begin(e);
+    if (!ctx)
+        return false;
+    FILE *f = fopen(path, "rbe");
+    bool ok = f && fseeko(f, (off_t)offset, SEEK_SET) == 0;
+    char *block = mem_alloc(BLOCK);
+    while (ok && n > 0) {
+        size_t wanted = n < BLOCK ? (size_t)n : BLOCK;
+        errno = 0;
+        ok = fread(block, 1, wanted, f) == wanted;
+        md5_add(ctx, block, ok ? wanted : 0);
+        n -= wanted;
+    }
+    if (!ok)
+        fail(e, ERR_STORE, "read %s: %s", path, errno ? strerror(errno) : "it became shorter");
+    if (f)
+        fclose(f);
+    mem_free(block);
+    md5_end(ctx, out);
+    return ok;
 }
 
 void hex_encode(const uint8_t *p, size_t n, char *out)

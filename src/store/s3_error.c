@@ -34,6 +34,7 @@ void s3_read_error(const struct http_response *r, struct s3_reply_error *out, bo
             copy_text(out->code, sizeof out->code, str_of(xml_text(root, "Code", "")));
             copy_text(out->region, sizeof out->region, str_of(xml_text(root, "Region", "")));
             copy_text(out->request_id, sizeof out->request_id, str_of(xml_text(root, "RequestId", "")));
+            out->wants_md5 = strcmp(out->code, "InvalidRequest") == 0 && strstr(xml_text(root, "Message", ""), "Content-MD5");
         }
     }
     struct str region = http_header(r, "x-amz-bucket-region");

@@ -9,6 +9,7 @@ struct s3_reply_error {
     char code[64];        /* "NoSuchBucket"; "" when the reply has none (HEAD never has) */
     char region[64];      /* the bucket's, where the server tells it */
     char request_id[160]; /* "tx0001" or "ABC/host id" */
+    bool wants_md5;       /* the request lacked a Content-MD5 */
 };
 /* Reads status, headers and XML body. A 2xx whose body is an <Error> counts as one: *is_error. */
 void s3_read_error(const struct http_response *r, struct s3_reply_error *out, bool *is_error);

@@ -95,11 +95,37 @@ static bool address_and_sign(struct s3_call *c, struct http_request *r, struct a
     http_add_header(r, "Host", at.authority);
     for (size_t i = 0; i < c->n_headers; i++)
         http_add_header(r, c->headers[i].name, c->headers[i].value);
+    if (c->md5[0])
+        http_add_header(r, "Content-MD5", c->md5);
     if (c->etag)
         download_go_on(r, &c->reply, c->etag, a);
     if (keys.access_key[0])
         sign(c, r, path, query, &keys, a);
     return true;
+}
+
+/* Once a call, and not under the lock: it may read a file. */
+static bool add_md5(struct s3_call *c, struct error *e)
+{
+    uint8_t sum[MD5_BYTES];
+    struct str_buf text = STR_BUF(MD5_BASE64);
+
+    bool ok = c->body_path ? md5_of_file(c->body_path, c->body_offset, c->body_bytes, sum, e)
+                           : md5_of(c->body.p, c->body.n, sum, e);
+    if (!ok)
+        return false;
+    base64_encode(sum, sizeof sum, &text);
+    memcpy(c->md5, str_buf_text(&text), MD5_BASE64);
+    str_buf_free(&text);
+    return true;
+}
+
+static bool wants_md5(const struct s3_call *c)
+{
+    pthread_mutex_lock(&c->s3->lock);
+    bool does = c->s3->wants_md5;
+    pthread_mutex_unlock(&c->s3->lock);
+    return does && strcmp(c->method, "PUT") == 0 && !c->md5[0];
 }
 
 static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct error *e)
@@ -116,6 +142,8 @@ static bool prepare(void *ctx, struct http_request *r, struct arena *a, struct e
     r->max_bytes = c->max_bytes;
     r->sink = c->sink;
     r->patience = c->patience;
+    if (wants_md5(c) && !add_md5(c, e))
+        return false;
     pthread_mutex_lock(&c->s3->lock);
     bool ok = address_and_sign(c, r, a, e);
     pthread_mutex_unlock(&c->s3->lock);
@@ -153,6 +181,15 @@ static bool correct_clock(struct s3_call *c, const struct http_response *reply, 
     c->s3->skew_s = skew_s;
     log_warning("this machine's clock is %.0f seconds %s the store's: going by the store's", fabs(skew_s),
                 skew_s > 0 ? "behind" : "ahead of");
+    return true;
+}
+
+/* Where objects are locked by default, AWS takes a signed SHA-256 for no checksum and asks for another. */
+static bool begin_md5(struct s3_call *c, const struct s3_reply_error *r)
+{
+    if (!r->wants_md5 || c->md5[0] || strcmp(c->method, "PUT"))
+        return false;
+    c->s3->wants_md5 = true;
     return true;
 }
 
@@ -202,7 +239,8 @@ static enum retry_kind judge_error(struct s3_call *c, const struct http_response
     memcpy(c->code, r.code, sizeof c->code);
     if (!is_error || is_answer(c, reply->status, &r))
         return RETRY_DONE;
-    if (correct_region(c, reply->status, &r) || correct_clock(c, reply, &r) || renew_session(c, reply->status, &r))
+    if (correct_region(c, reply->status, &r) || correct_clock(c, reply, &r) || renew_session(c, reply->status, &r) ||
+        begin_md5(c, &r))
         return RETRY_NOW;
 
     /* A 200 that holds an error is a 500 that came too late. */

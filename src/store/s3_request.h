@@ -12,6 +12,7 @@
 #include "store/s3_error.h"
 
 #define S3_LANES 4
+#define MD5_BASE64 25
 #define S3_OCTETS "application/octet-stream"
 
 struct s3_store {
@@ -39,6 +40,7 @@ struct s3_store {
     bool has_no_match;      /* refuses every If-Match (radosgw in a versioned bucket) */
     bool wants_bare_etags;  /* matches If-Match only without its quotes (radosgw) */
     bool has_no_multipart;  /* answered 501 to it */
+    bool wants_md5;         /* refuses what has no Content-MD5: a bucket whose objects are locked by default, on AWS */
 };
 
 struct s3_store *s3_of(const struct store *s);
@@ -73,6 +75,7 @@ struct s3_call {
     char code[64]; /* of the last reply, when that was an <Error>, whatever its status; else "" */
     int n_attempts;
     bool region_corrected, clock_corrected, session_renewed;
+    char md5[MD5_BASE64]; /* "" = not sent */
 
     /* What the attempt was signed with: another worker may have corrected it meanwhile. */
     const char *signed_region;

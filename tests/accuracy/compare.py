@@ -8,7 +8,7 @@
 A run of the reference needs a python3 with ultralytics; it is run as a program, from scratch, with its defaults, 320 px,
 batch 16, on as many threads as the machine has (by itself it takes one less than there are cores). Both sides report
 mAP by the rule in which precision beyond the reached recall is zero. Options: --epochs 100, --image-size 320,
---threads N, --recipe NAME, --tag TEXT (kept apart in results), --retrain PROGRAM, --shared, --resume.
+--threads N, --recipe NAME, --convolution auto|direct, --tag TEXT (kept apart in results), --retrain PROGRAM, --shared, --resume.
 """
 import argparse
 import csv
@@ -73,14 +73,14 @@ def run_retrain(o, work):
     store = work / "store"
     shutil.rmtree(store, ignore_errors=True)
     command = [os.path.abspath(o.retrain), "run", "--dataset", str(o.out.resolve()), "--image-size", str(o.image_size), "--epochs", str(o.epochs), "--seed",
-               str(o.seed), "--recipe", o.recipe, "--threads", str(o.threads), "--store", "file://%s" % store.resolve()]
+               str(o.seed), "--recipe", o.recipe, "--convolution", o.convolution, "--threads", str(o.threads), "--store", "file://%s" % store.resolve()]
     started = time.time()
     subprocess.run(command, check=True, cwd=work)
     wall = time.time() - started
     published = json.loads((store / "latest.json").read_text())
     rows = [{"epoch": int(r["epoch"]), "map50": float(r["map50"]), "map50_95": float(r["map50_95"])}
             for r in csv.DictReader((store / "versions" / published["version"] / "metrics.csv").open())]
-    return {"wall": wall, "rows": rows, "recipe": o.recipe, "engine": published["training"]["engine"]}
+    return {"wall": wall, "rows": rows, "recipe": o.recipe, "convolution": o.convolution, "engine": published["training"]["engine"]}
 
 
 def run_reference(o, work):
@@ -101,7 +101,7 @@ def run_reference(o, work):
 
 
 def train(o):
-    work = pathlib.Path(o.work) / ("%s-%s-%d" % (o.side, o.name, o.seed))
+    work = pathlib.Path(o.work) / ("%s%s-%s-%d" % (o.side, o.tag and "-" + o.tag, o.name, o.seed))
     work.mkdir(parents=True, exist_ok=True)
     result = (run_retrain if o.side == "retrain" else run_reference)(o, work)
     if o.shared or o.resume:
@@ -162,6 +162,7 @@ def main():
     run.add_argument("--shared", action="store_true", help="the machine does other work too: keep no wall time")
     run.add_argument("--resume", action="store_true", help="go on from the reference's last checkpoint; keeps no wall time")
     run.add_argument("--recipe", default="small-data")
+    run.add_argument("--convolution", choices=("auto", "direct"), default="auto")
     run.add_argument("--tag", default="")
     run.add_argument("--retrain", default=str(HERE.parents[1] / "build" / "retrain"))
     run.add_argument("--work", default="build/accuracy")

@@ -4,7 +4,7 @@ no step.
     tests/bench/bench.py [--only step,epoch,predict,memory,threads,hash,skip] [--pairs 7] [--sizes 320,640] [--dataset FOLDER]
         [--threads N] [--unchecked]
 step     a training step (forward, loss, backward, update) of batch 16 against PyTorch with the golden tests' reference network
-epoch    an epoch with augmentation and validation against `yolo train`, the same settings, as the difference of two trainings
+epoch    an epoch with augmentation and validation against `yolo train`, the same settings: from the first epoch's end to the second's
 predict  batch 1 and 16 against ONNX Runtime on our own model.onnx
 memory   the largest resident memory of a training at 640 px, batch 16, against `yolo train`
 threads  a training step on 1 and on N threads
@@ -83,8 +83,9 @@ data, epochs, size, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), i
 import torch, ultralytics
 model = ultralytics.YOLO("yolov8n.yaml")
 model.add_callback("on_train_start", lambda _: torch.set_num_threads(threads))
+model.add_callback("on_fit_epoch_end", lambda trainer: print("an epoch's end", flush=True))
 model.train(data=data, epochs=epochs, imgsz=size, batch=16, device="cpu", pretrained=False, plots=False, workers=0, amp=False, verbose=False,
-            project=sys.argv[5], name="run", exist_ok=True)
+            close_mosaic=0, project=sys.argv[5], name="run", exist_ok=True)
 """
 
 
@@ -93,14 +94,21 @@ def peer_train(o, work, epochs, size):
     copy = os.path.join(work, "dataset")
     if not os.path.exists(copy):
         shutil.copytree(o.dataset, copy)
-    env = dict(os.environ, YOLO_OFFLINE="true")
-    return timed([sys.executable, "-c", PEER, os.path.join(copy, "data.yaml"), str(epochs), str(size), str(o.threads), work], env=env,
-                 cwd=work)
+    return [sys.executable, "-c", PEER, os.path.join(copy, "data.yaml"), str(epochs), str(size), str(o.threads), work]
 
 
-def own_train(o, work, epochs, size):
-    return timed([RETRAIN, "train", "--dataset", os.path.abspath(o.dataset), "--output", "out", "--epochs", str(epochs), "--image-size", str(size),
-                  "--threads", str(o.threads)], cwd=work)
+def own_train(o, epochs, size):
+    return [RETRAIN, "train", "--dataset", os.path.abspath(o.dataset), "--output", "out", "--epochs", str(epochs), "--image-size", str(size),
+            "--threads", str(o.threads), "--close-mosaic", "0"]
+
+
+def second_epoch(command, work, end):
+    """Seconds from the first line that matches to the second."""
+    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=work, env=dict(os.environ, YOLO_OFFLINE="true"))
+    times = [time.perf_counter() for line in p.stdout if re.search(end, line)]
+    if p.wait() != 0 or len(times) < 2:
+        sys.exit("bench: %s ended with %d after %d epochs" % (command[0], p.returncode, len(times)))
+    return times[1] - times[0]
 
 
 def epoch(o):
@@ -108,15 +116,17 @@ def epoch(o):
     theirs, ours = [], []
     with tempfile.TemporaryDirectory() as work:
         for _ in range(o.pairs):
-            theirs.append((peer_train(o, work, 3, 320)[0] - peer_train(o, work, 1, 320)[0]) / 2)
-            ours.append((own_train(o, work, 3, 320)[0] - own_train(o, work, 1, 320)[0]) / 2)
+            theirs.append(second_epoch(peer_train(o, work, 2, 320), work, "^an epoch's end"))
+            ours.append(second_epoch(own_train(o, 2, 320), work, r"^retrain: epoch \d+/"))
     row("%s, %d threads" % (os.path.basename(os.path.abspath(o.dataset)), o.threads), theirs, ours, "s")
 
 
 def memory(o):
     head("Largest resident memory of a training, 640 px, batch 16", "ultralytics")
     with tempfile.TemporaryDirectory() as work:
-        row("%s, one epoch" % os.path.basename(os.path.abspath(o.dataset)), [peer_train(o, work, 1, 640)[1]], [own_train(o, work, 1, 640)[1]], "MB", "%.0f")
+        theirs = timed(peer_train(o, work, 1, 640), env=dict(os.environ, YOLO_OFFLINE="true"), cwd=work)[1]
+        ours = timed(own_train(o, 1, 640), cwd=work)[1]
+    row("%s, one epoch" % os.path.basename(os.path.abspath(o.dataset)), [theirs], [ours], "MB", "%.0f")
 
 
 def predict(o):

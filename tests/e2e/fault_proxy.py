@@ -255,6 +255,15 @@ def no_conditions(x):
     return passed(x)
 
 
+def locked_by_default(x):
+    """AWS, where objects are locked by default: nothing is put without an MD5 (or a checksum that we do not send) beside the
+    signed SHA-256. Real servers check the MD5 that they get; that it is there is checked here."""
+    if x.line.startswith("PUT") and not x.header("Content-MD5"):
+        text = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Part requests with Object Lock parameters"
+        return status(400, "InvalidRequest", more="<Message>%s</Message>" % text)(x)
+    return passed(x)
+
+
 def ignored_conditions(x):
     """A server that takes them for unknown headers."""
     x.headers = [h for h in x.headers if h[0].lower() not in ("if-none-match", "if-match")]

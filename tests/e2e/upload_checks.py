@@ -193,6 +193,29 @@ def test_completion():
     clean("completion")
 
 
+def test_locked_by_default():
+    """A server that wants an MD5 of everything: learned once, from its refusal."""
+    path, small = file_of(61), file_of(62, 1000)
+    proxy.play()
+    proxy.on("", fault_proxy.locked_by_default, n=None)
+    run = driver()("put-new", "locked", "text", "put-new-file", "locked-small", small, "put-new-file", "locked-large", path)
+    refused = [x for x in sent("PUT") if not x.header("Content-MD5")]
+    tap.ok(run[:2] == (0, "written\n" * 3) and same("locked-small", small) and same("locked-large", path),
+           "objects of every kind are put", run[2])
+    tap.equal((len(refused), len(sent(PUT_PART))), (1, N_PARTS), "after one refusal")
+    proxy.play()
+    wrong = lambda x: x.headers.append(("Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==")) or fault_proxy.passed(x)
+    proxy.on("PUT", wrong, n=None)
+    run = driver()("put-new-file", "wrong", small)
+    tap.ok(run[0] == 4 and len(message(run[2])) == 1, "the server looks at what it is sent", run[2])
+    proxy.play()
+    proxy.on("PUT", status(400, "InvalidRequest", more="<Message>Content-MD5 is required</Message>"), n=None)
+    run = driver()("put-new-file", "never", small)
+    tap.ok(run[0] == 4 and len(message(run[2])) == 1 and len(sent("PUT")) == 2, "asked again for what was sent: an error, once",
+           run[2])
+    clean("locked by default")
+
+
 class Sessions(http.server.BaseHTTPRequestHandler):
     """The container's credentials endpoint: sessions of the server's own STS. The first lasts two seconds and is said to
     last an hour, so that only the server's refusal can tell that it is over."""
@@ -490,7 +513,7 @@ def main(module, how_to_install):
         proxy = fault_proxy.Proxy(server.port)
         # What hangs on the server; the rest once, where parts are small and there is an STS. Not together on versitygw: it drops
         # the connection of who sends a part when another process has just completed that upload (docs/stores.md).
-        tests = [test_whole, test_small_parts, test_completion, test_stop, test_kill]
+        tests = [test_whole, test_small_parts, test_completion, test_locked_by_default, test_stop, test_kill]
         if server.name == "radosgw":
             tests += [test_together, test_broken_parts, test_session, test_final, test_changing_file, test_killed_everywhere, test_network_lost,
                       test_progress, test_abandoned, test_claimed, test_memory]

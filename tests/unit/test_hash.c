@@ -55,6 +55,33 @@ static void hmac_gives_the_known_answers(void **state)
     check_hex(sum, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+/* RFC 1321, A.5. */
+static void md5_gives_the_known_answers(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/retrain-test-XXXXXX", hex[2 * MD5_BYTES + 1];
+    struct error e = {0};
+    uint8_t sum[MD5_BYTES];
+    assert_true(md5_of(NULL, 0, sum, &e));
+    hex_encode(sum, sizeof sum, hex);
+    assert_string_equal(hex, "d41d8cd98f00b204e9800998ecf8427e");
+    assert_true(md5_of("message digest", 14, sum, &e));
+    hex_encode(sum, sizeof sum, hex);
+    assert_string_equal(hex, "f96b697d7cb7938d525a2f31aaf161d0");
+
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, "a message digest, in a file", 27) == 27);
+    close(fd);
+    assert_true(md5_of_file(path, 2, 14, sum, &e));
+    hex_encode(sum, sizeof sum, hex);
+    assert_string_equal(hex, "f96b697d7cb7938d525a2f31aaf161d0");
+    assert_false(md5_of_file(path, 14, 14, sum, &e));
+    assert_non_null(strstr(e.message, "it became shorter"));
+    unlink(path);
+    assert_false(md5_of_file(path, 0, 1, sum, &e));
+    assert_non_null(strstr(e.message, path));
+}
+
 static void files_are_digested(void **state)
 {
     (void)state;
@@ -137,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_known_answers), cmocka_unit_test(hmac_gives_the_known_answers),
+        cmocka_unit_test(md5_gives_the_known_answers),
         cmocka_unit_test(files_are_digested),             cmocka_unit_test(hex_is_strict),
         cmocka_unit_test(base64_gives_the_known_answers), cmocka_unit_test(random_bytes_differ_and_wiping_wipes),
     };
