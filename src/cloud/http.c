@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cloud/http_body.h"
 #include "cloud/http_reply.h"
 #include "cloud/url.h"
 #include "core/clock.h"
@@ -35,13 +35,12 @@ struct http {
 struct transfer {
     struct http *h;
     const struct http_request *request;
-    FILE *body_file;
-    uint64_t body_at; /* bytes sent so far */
+    struct http_body body;
     struct str_buf reply, headers;
-    struct sha256 hash, body_hash;
+    struct sha256 hash;
     uint64_t n_bytes;
     struct http_sink sink;
-    bool too_long, body_changed;
+    bool too_long;
 };
 
 static void init_curl(void)
@@ -134,55 +133,12 @@ void http_add_header(struct http_request *r, const char *name, const char *value
     r->headers[r->n_headers++] = (struct http_header){name, value};
 }
 
-/* The file may be written to at this moment. A server has no object before it has the last byte, so that one is kept
- * back until the whole is known to be right; this also holds with servers that do not check what was signed. */
-static size_t read_file(struct transfer *t, char *p, size_t n)
-{
-    const struct http_request *r = t->request;
-    uint8_t sum[SHA256_BYTES];
-
-    size_t got = fread(p, 1, n, t->body_file);
-    if (got < n) {
-        t->body_changed = !ferror(t->body_file);
-        return CURL_READFUNC_ABORT;
-    }
-    t->body_at += got;
-    if (!r->body_sha256)
-        return got;
-    sha256_add(&t->body_hash, p, got);
-    if (t->body_at == r->body_bytes) {
-        sha256_end(&t->body_hash, sum);
-        sha256_begin(&t->body_hash);
-        t->body_changed = memcmp(sum, r->body_sha256, sizeof sum) != 0;
-    }
-    return t->body_changed ? CURL_READFUNC_ABORT : got;
-}
-
 static size_t on_read(char *p, size_t size, size_t n, void *ctx)
 {
     struct transfer *t = ctx;
-    uint64_t total = t->body_file ? t->request->body_bytes : t->request->body.n;
 
     n *= size;
-    if (n > total - t->body_at)
-        n = (size_t)(total - t->body_at);
-    if (n == 0)
-        return 0;
-    if (t->body_file)
-        return read_file(t, p, n);
-    memcpy(p, t->request->body.p + t->body_at, n);
-    t->body_at += n;
-    return n;
-}
-
-static bool rewind_body(struct transfer *t)
-{
-    uint8_t ignored[SHA256_BYTES];
-
-    t->body_at = 0;
-    sha256_end(&t->body_hash, ignored);
-    sha256_begin(&t->body_hash);
-    return !t->body_file || fseeko(t->body_file, (off_t)t->request->body_offset, SEEK_SET) == 0;
+    return http_body_read(&t->body, p, &n) ? n : CURL_READFUNC_ABORT;
 }
 
 /* Without it a connection that died while idle cannot be replayed: CURLE_SEND_FAIL_REWIND. */
@@ -192,7 +148,7 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 
     if (origin != SEEK_SET || offset != 0) /* we resume nothing: it only ever begins again */
         return CURL_SEEKFUNC_CANTSEEK;
-    return rewind_body(t) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+    return http_body_rewind(&t->body) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 static size_t on_write(char *p, size_t size, size_t n, void *ctx)
@@ -286,21 +242,18 @@ static void wipe_headers(struct http *h)
     h->slist = NULL;
 }
 
-static void set_body(CURL *c, const struct http_request *r)
+static void set_method(CURL *c, const char *method, uint64_t n)
 {
-    uint64_t n = r->body_path ? r->body_bytes : r->body.n;
-    bool is_get = strcmp(r->method, "GET") == 0;
-
-    if (strcmp(r->method, "HEAD") == 0) {
+    if (strcmp(method, "HEAD") == 0) {
         curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-    } else if (strcmp(r->method, "PUT") == 0) {
+    } else if (strcmp(method, "PUT") == 0) {
         curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)n);
-    } else if (strcmp(r->method, "POST") == 0) {
+    } else if (strcmp(method, "POST") == 0) {
         curl_easy_setopt(c, CURLOPT_POST, 1L);
         curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
-    } else if (!is_get) {
-        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
+    } else if (strcmp(method, "GET")) {
+        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
     }
 }
 
@@ -347,7 +300,7 @@ static void set_options(struct http *h, struct transfer *t, const struct url *u)
     if (!u->is_https && url_host_is_loopback(u->host))
         curl_easy_setopt(c, CURLOPT_PROXY, "");
     set_timeouts(c, h, t->request->patience);
-    set_body(c, t->request);
+    set_method(c, t->request->method, http_body_size(&t->body));
 }
 
 static const char *tls_cure(const char *detail)
@@ -374,7 +327,7 @@ static bool transfer_failed(const struct transfer *t, CURLcode rc, const char *d
     if (t->too_long)
         return fail(e, ERR_STORE, "%s: the reply is longer than it may be (%" PRIu64 " bytes)", host,
                     r->sink && t->reply.n == 0 ? r->max_sink_bytes : (uint64_t)t->reply.ceiling);
-    if (t->body_changed)
+    if (t->body.has_changed)
         return fail(e, ERR_STORE, "%s changed while it was being uploaded: nothing was stored", r->body_path);
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -438,28 +391,10 @@ static bool perform(struct http *h, struct transfer *t, const struct url *u, str
     return true;
 }
 
-static bool open_files(struct transfer *t, struct error *e)
-{
-    const struct http_request *r = t->request;
-
-    if (r->body_path) {
-        t->body_file = fopen(r->body_path, "rbe");
-        if (!t->body_file)
-            return fail(e, ERR_STORE, "open %s: %s", r->body_path, strerror(errno));
-        if (!rewind_body(t))
-            return fail(e, ERR_STORE, "seek in %s: %s", r->body_path, strerror(errno));
-    }
-    /* An attempt before this one may have left bytes. */
-    if (!http_sink_begin(&t->sink))
-        return fail(e, ERR_STORE, "truncating a temporary file: %s", strerror(t->sink.error));
-    return true;
-}
-
 bool http_send(struct http *h, const struct http_request *r, struct arena *a, struct http_response *out, struct error *e)
 {
     struct transfer t = {.h = h, .request = r, .sink = {.file = r->sink, .from = r->sink_from}};
     struct url u;
-    uint8_t ignored[SHA256_BYTES];
 
     memset(out, 0, sizeof *out);
     if (!http_may_go_on(h))
@@ -469,17 +404,18 @@ bool http_send(struct http *h, const struct http_request *r, struct arena *a, st
     t.reply = STR_BUF(r->max_bytes ? r->max_bytes : SMALL_REPLY);
     t.headers = STR_BUF(HEADERS_MAX);
     sha256_begin(&t.hash);
-    sha256_begin(&t.body_hash);
 
     curl_easy_reset(h->curl); /* options only: connections stay */
-    bool ok = open_files(&t, e) && set_headers(h, r, e) && perform(h, &t, &u, out, e);
+    bool ok = http_body_open(&t.body, r, e);
+    /* An attempt before this one may have left bytes. */
+    if (ok && !http_sink_begin(&t.sink))
+        ok = fail(e, ERR_STORE, "truncating a temporary file: %s", strerror(t.sink.error));
+    ok = ok && set_headers(h, r, e) && perform(h, &t, &u, out, e);
 
     sha256_end(&t.hash, out->sha256);
-    sha256_end(&t.body_hash, ignored);
+    http_body_close(&t.body);
     out->body = (struct str){arena_strndup(a, str_buf_text(&t.reply), t.reply.n), t.reply.n};
     out->headers = (struct str){arena_strndup(a, str_buf_text(&t.headers), t.headers.n), t.headers.n};
-    if (t.body_file)
-        fclose(t.body_file);
     wipe_headers(h);
     if (t.reply.n)
         secure_wipe(t.reply.p, t.reply.n); /* a service's answer may be keys */

@@ -2,7 +2,7 @@
 and the ratio's median and spread over the pairs, as Markdown. It refuses to run when the golden tests fail: a fast wrong step is
 no step.
     tests/bench/bench.py [--only step,epoch,predict,memory,threads,hash,skip] [--pairs 7] [--sizes 320,640] [--dataset FOLDER]
-        [--threads N] [--unchecked]
+        [--threads N] [--image NAME] [--unchecked]
 step     a training step (forward, loss, backward, update) of batch 16 against PyTorch with the golden tests' reference network
 epoch    an epoch with augmentation and validation against `yolo train`, the same settings: from the first epoch's end to the second's
 predict  batch 1 and 16 against ONNX Runtime on our own model.onnx
@@ -10,6 +10,7 @@ memory   the largest resident memory of a training at 640 px, batch 16, against 
 threads  a training step on 1 and on N threads
 hash     the dataset's checksum against find, sort and sha256sum
 skip     a whole run that finds its version published, in a directory store
+start    what the action's container takes to say its first line and end, against one that runs /bin/true; needs --image
 DATASET is a YOLO folder with data.yaml (default: dataset/); the peer needs one too. Needs a python3 with torch, ultralytics,
 onnxruntime; a section whose library is missing says so."""
 import argparse
@@ -28,7 +29,7 @@ import bench_pytorch
 
 ROOT = bench_pytorch.ROOT
 RETRAIN = os.path.join(ROOT, "build", "retrain")
-SECTIONS = ("step", "epoch", "predict", "memory", "threads", "hash", "skip")
+SECTIONS = ("step", "epoch", "predict", "memory", "threads", "hash", "skip", "start")
 NEEDS = {"step": "torch", "epoch": "ultralytics", "predict": "onnxruntime", "memory": "ultralytics"}
 CHECKSUM = r"find . -type f -not -path '*/.*' -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
 
@@ -40,6 +41,7 @@ def options():
     p.add_argument("--sizes", default="320,640")
     p.add_argument("--dataset", default=os.path.join(ROOT, "dataset"))
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--image", help="of the action, built: for the section start")
     p.add_argument("--unchecked", action="store_true", help="do not run the golden tests first")
     return p.parse_args()
 
@@ -160,6 +162,20 @@ def skip(o):
     print("%.0f ms (%.0f to %.0f), from start to exit, directory store" % (statistics.median(spent), min(spent), max(spent)))
 
 
+def start(o):
+    head("A container that says one line and ends", "/bin/true")
+    if not o.image:
+        print("skipped: no --image")
+        return
+    theirs, ours = [], []
+    for _ in range(o.pairs + 1):
+        theirs.append(timed(["docker", "run", "--rm", "--entrypoint", "/bin/true", o.image])[0] * 1e3)
+        ours.append(timed(["docker", "run", "--rm", o.image, "help"])[0] * 1e3)
+    row("docker run", theirs[1:], ours[1:], "ms", "%.0f")
+    more = [u - t for t, u in zip(theirs[1:], ours[1:])]
+    print("\nmore than /bin/true: %.0f ms (%.0f to %.0f)" % (statistics.median(more), min(more), max(more)))
+
+
 def main():
     o = options()
     if not o.unchecked:
@@ -168,7 +184,8 @@ def main():
     subprocess.run(["make", "-s", "-C", ROOT, *(os.path.relpath(p, ROOT) for p in programs)], check=True)
     model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo", encoding="ascii").read())
     print("%s, %d threads, %d pairs" % (model.group(1) if model else "unknown CPU", o.threads, o.pairs))
-    run = {"step": step, "epoch": epoch, "predict": predict, "memory": memory, "threads": threads, "hash": hash_dataset, "skip": skip}
+    run = {"step": step, "epoch": epoch, "predict": predict, "memory": memory, "threads": threads, "hash": hash_dataset, "skip": skip,
+           "start": start}
     for name in o.only.split(","):
         if name in NEEDS and not importlib.util.find_spec(NEEDS[name]):
             print("\n%s: skipped, %s has no %s" % (name, sys.executable, NEEDS[name]))
