@@ -3,31 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/fs.h"
 #include "store/history_note.h"
 
-#include "unit.h"
-
-static char folder[64];
-static struct store *store;
-static struct error err;
+#include "folder_store.h"
 
 static int set_up(void **state)
 {
-    struct store_options o = {.url = "file://m", .workspace = folder};
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/retrain-test-history-XXXXXX");
-    if (!mkdtemp(folder) || !store_open(&o, &store, &err))
+    if (set_up_store(state))
         return -1;
     store_sign(store, "a test");
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_close(store);
-    return fs_remove_tree(folder, &err) ? 0 : -1;
 }
 
 /* "v3" was made on the third of a month. */
@@ -187,10 +172,10 @@ static void finds_the_previous_good_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(notes_each_move_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(infers_what_killed_runs_did, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(lives_with_damage, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(stays_small, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(notes_each_move_once, set_up, tear_down_store),
+        cmocka_unit_test_setup_teardown(infers_what_killed_runs_did, set_up, tear_down_store),
+        cmocka_unit_test_setup_teardown(lives_with_damage, set_up, tear_down_store),
+        cmocka_unit_test_setup_teardown(stays_small, set_up, tear_down_store),
         cmocka_unit_test(finds_the_previous_good_one),
     };
     return cmocka_run_group_tests_name("history", tests, NULL, NULL);

@@ -4,33 +4,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "unit.h"
+#include "folder_store.h"
 
-#include "core/fs.h"
 #include "core/stop.h"
 #include "pipeline/keeper.h"
 
 #define VERSION "3f9ac1d27b04-5be1c0aa"
 
-static char folder[64];
-static struct arena arena;
-static struct error err;
 static const char *checkpoint;
 static struct keeper *keeper;
-
-static void check(bool ok)
-{
-    if (!ok)
-        fail_msg("%s", err.message);
-}
-
-static struct store *open_store(void)
-{
-    struct store_options o = {.url = "file://m", .workspace = folder};
-    struct store *s = NULL;
-    check(store_open(&o, &s, &err));
-    return s;
-}
 
 static struct checkpoint_list listed(void)
 {
@@ -43,9 +25,7 @@ static struct checkpoint_list listed(void)
 
 static int set_up(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/retrain-test-keeper-XXXXXX");
-    if (!mkdtemp(folder))
+    if (set_up_store(state))
         return -1;
     checkpoint = fs_join(&arena, folder, "checkpoint.bin");
     struct keeper_options o = {.store = open_store(), .version = VERSION, .checkpoint_path = checkpoint};
@@ -55,13 +35,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     keeper_close(keeper);
     keeper = NULL;
     stop_request(0);
-    int rc = fs_remove_tree(folder, &err) ? 0 : -1;
-    arena_free(&arena);
-    return rc;
+    return tear_down_store(state);
 }
 
 static void write_and_offer(const char *text, int epoch)

@@ -5,56 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder_store.h"
+
 #include "core/clock.h"
-#include "core/fs.h"
 #include "store/backend.h"
 #include "store/lease.h"
 
-/* After ours: cmocka makes a macro of `fail`. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #define NEVER_STALE_S 600.0
-
-static char folder[64];
-static struct arena arena;
-static struct error err;
-static struct store *store;
-
-static void check(bool ok)
-{
-    if (!ok)
-        fail_msg("%s", err.message);
-}
-
-static struct store *open_store(void)
-{
-    struct store_options o = {.url = "file://m", .workspace = folder};
-    struct store *s = NULL;
-    check(store_open(&o, &s, &err));
-    return s;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/retrain-test-lease-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    store = open_store();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_close(store);
-    arena_free(&arena);
-    return fs_remove_tree(folder, &err) ? 0 : -1;
-}
 
 static size_t n_flags(void)
 {
@@ -181,7 +138,7 @@ static void test_processes(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up_store, tear_down_store)
     const struct CMUnitTest tests[] = {TEST(test_take_and_release), TEST(test_stale), TEST(test_keep), TEST(test_processes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,29 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder_store.h"
+
 #include "core/clock.h"
-#include "core/fs.h"
 #include "core/hash.h"
 #include "store/backend.h"
 #include "store/publish.h"
-
-/* After ours: cmocka makes a macro of `fail`. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-static char folder[64];
-static struct arena arena;
-static struct error err;
-static struct store *store;
-
-static void check(bool ok)
-{
-    if (!ok)
-        fail_msg("%s", err.message);
-}
 
 /* As a bucket does it: without a lock of the back end's own. */
 static bool use_lease;
@@ -43,11 +26,9 @@ static void lock_by_lease(struct store *s)
     s->backend = &backend;
 }
 
-static struct store *open_store(void)
+static struct store *open_for_test(void)
 {
-    struct store_options o = {.url = "file://m", .workspace = folder};
-    struct store *s = NULL;
-    check(store_open(&o, &s, &err));
+    struct store *s = open_store();
     if (use_lease)
         lock_by_lease(s);
     return s;
@@ -55,20 +36,11 @@ static struct store *open_store(void)
 
 static int set_up(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/retrain-test-publish-XXXXXX");
-    if (!mkdtemp(folder))
+    if (set_up_store(state))
         return -1;
-    store = open_store();
+    if (use_lease)
+        lock_by_lease(store);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_close(store);
-    arena_free(&arena);
-    return fs_remove_tree(folder, &err) ? 0 : -1;
 }
 
 static char *in_folder(const char *name)
@@ -392,7 +364,7 @@ static void test_delete_and_prune(void **state)
 
 static int race(int process)
 {
-    struct store *s = open_store();
+    struct store *s = open_for_test();
     for (int round = 0; round < N_ROUNDS; round++) {
         char version[32], report[32];
         bool already;
@@ -479,7 +451,7 @@ static void test_killed(void **state)
         snprintf(version, sizeof version, "v%02d", i);
         pid_t child = fork();
         if (child == 0) {
-            struct store *s = open_store();
+            struct store *s = open_for_test();
             _exit(publish(s, version, weights, version, 1000 + i, &already, NULL) ? 0 : 1);
         }
         usleep((useconds_t)(random() % 40000));
@@ -500,7 +472,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down_store)
     const struct CMUnitTest tests[] = {
         TEST(test_layout), TEST(test_pointer_moves_forward), TEST(test_incomplete), TEST(test_newer_schema),
         TEST(test_leftovers_of_a_killed_run), TEST(test_remains), TEST(test_settle), TEST(test_damaged_pointer),

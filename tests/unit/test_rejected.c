@@ -4,37 +4,9 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/fs.h"
 #include "store/rejected.h"
 
-#include "unit.h"
-
-static char folder[64];
-static struct store *store;
-static struct arena arena;
-static struct error err;
-
-static int set_up(void **state)
-{
-    struct store_options o = {.url = "file://m", .workspace = folder};
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/retrain-test-rejected-XXXXXX");
-    return mkdtemp(folder) && store_open(&o, &store, &err) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_close(store);
-    arena_free(&arena);
-    return fs_remove_tree(folder, &err) ? 0 : -1;
-}
-
-static void check(bool ok)
-{
-    if (!ok)
-        fail_msg("%s", err.message);
-}
+#include "folder_store.h"
 
 static struct json *manifest(const char *version, time_t made)
 {
@@ -170,10 +142,10 @@ static void stays_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(is_kept_apart_from_what_is_published, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(counts_only_with_all_its_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(looks_at_its_own_files_only, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(stays_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(is_kept_apart_from_what_is_published, set_up_store, tear_down_store),
+        cmocka_unit_test_setup_teardown(counts_only_with_all_its_files, set_up_store, tear_down_store),
+        cmocka_unit_test_setup_teardown(looks_at_its_own_files_only, set_up_store, tear_down_store),
+        cmocka_unit_test_setup_teardown(stays_bounded, set_up_store, tear_down_store),
     };
     return cmocka_run_group_tests_name("rejected", tests, NULL, NULL);
 }

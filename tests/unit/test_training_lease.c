@@ -8,59 +8,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/fs.h"
+#include "folder_store.h"
+
 #include "core/stop.h"
 #include "store/backend.h"
 #include "store/training_lease.h"
-
-/* After ours: cmocka makes a macro of `fail`. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #define VERSION "3f9ac1d27b04-5be1c0aa"
 #define KEY "checkpoints/" VERSION "/training.json"
 #define N_TAKERS 8
 
-static char folder[64];
-static struct arena arena;
-static struct error err;
-static struct store *store;
 static const struct training_lease_about about = {"github", "https://github.com/o/r/actions/runs/1", NULL};
-
-static void check(bool ok)
-{
-    if (!ok)
-        fail_msg("%s", err.message);
-}
-
-static struct store *open_store(void)
-{
-    struct store_options o = {.url = "file://m", .workspace = folder};
-    struct store *s = NULL;
-    check(store_open(&o, &s, &err));
-    return s;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/retrain-test-training-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    store = open_store();
-    return 0;
-}
 
 static int tear_down(void **state)
 {
-    (void)state;
     stop_request(0);
-    store_close(store);
-    arena_free(&arena);
-    return fs_remove_tree(folder, &err) ? 0 : -1;
+    return tear_down_store(state);
 }
 
 static bool take(struct training_lease *l, char text[768])
@@ -278,7 +241,7 @@ static void test_predecessor(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up_store, tear_down)
     const struct CMUnitTest tests[] = {TEST(test_age),          TEST(test_take_and_release), TEST(test_crashed_holder),
                                        TEST(test_late_renewal), TEST(test_removed),          TEST(test_damaged),
                                        TEST(test_takers_at_once),
