@@ -54,8 +54,8 @@ build/asan/src/nn/kernels/set_ref.o: CFLAGS_ISA := -fno-inline
 # checks stays on.
 $(B)/src/image/decode.o: CFLAGS_ISA := -fwrapv
 build/asan/src/image/decode.o build/fuzz/src/image/decode.o: CFLAGS_ISA := -fwrapv -fno-sanitize=shift,signed-integer-overflow
-# The option table belongs to the action; the pipeline makes its parser and its pages from it.
-$(B)/src/pipeline/options.o: CPPFLAGS += -Iaction
+# The option table belongs to the action; config makes the parser of it, pipeline its pages.
+$(B)/src/config/options.o: CPPFLAGS += -Iaction
 
 # ---- what there is
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))

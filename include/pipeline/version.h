@@ -3,7 +3,7 @@
 #ifndef PIPELINE_VERSION_H
 #define PIPELINE_VERSION_H
 
-#include "pipeline/config.h"
+#include "config/config.h"
 
 #define RETRAIN_RELEASE "0.1.0"
 

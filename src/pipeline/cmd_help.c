@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "pipeline/job.h"
-#include "pipeline/options.h"
+#include "config/options.h"
 
 /* The flags make the repository's generated files; they are for contributors and not in the page. */
 bool cmd_help(struct job *j, struct error *e)

@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "pipeline/options.h"
+#include "config/options.h"
 #include "pipeline/outputs.h"
 #include "pipeline/version.h"
 

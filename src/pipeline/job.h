@@ -9,7 +9,7 @@
 #include "dataset/dataset.h"
 #include "export/transfer.h"
 #include "host/host.h"
-#include "pipeline/config.h"
+#include "config/config.h"
 #include "pipeline/leakage.h"
 #include "pipeline/outputs.h"
 #include "pipeline/version.h"

@@ -6,7 +6,7 @@
 #ifndef PIPELINE_PICTURES_H
 #define PIPELINE_PICTURES_H
 
-#include "pipeline/config.h"
+#include "config/config.h"
 
 struct picture {
     const char *path; /* absolute, without "." and ".." */

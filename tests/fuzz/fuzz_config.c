@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "host/host.h"
-#include "pipeline/config.h"
+#include "config/config.h"
 
 #define MANY 32
 

@@ -15,7 +15,7 @@ import tap  # noqa: E402
 LAYERS = [
     ["core"],
     ["image", "nn", "cloud", "host"],
-    ["dataset", "store"],
+    ["dataset", "store", "config"],
     ["detector"],
     ["export"],
     ["train"],

@@ -7,8 +7,8 @@
 
 #include "core/fs.h"
 #include "core/log.h"
-#include "pipeline/config.h"
-#include "pipeline/options.h"
+#include "config/config.h"
+#include "config/options.h"
 #include "pipeline/outputs.h"
 
 static char folder[] = "/tmp/retrain-config-XXXXXX";

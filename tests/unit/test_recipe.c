@@ -5,7 +5,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
-#include "pipeline/options.h"
+#include "config/options.h"
 #include "pipeline/version.h"
 #include "train/train.h"
 

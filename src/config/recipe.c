@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/options.h"
+#include "config/options.h"
 
 #define MAX_ENTRIES 96
 

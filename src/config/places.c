@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/fs.h"
-#include "pipeline/loader.h"
+#include "config/loader.h"
 
 /* `inner` is `outer` or below it; both normal. */
 static bool is_inside(const char *inner, const char *outer)

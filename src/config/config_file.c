@@ -3,7 +3,7 @@
 
 #include "core/fs.h"
 #include "core/yaml.h"
-#include "pipeline/loader.h"
+#include "config/loader.h"
 
 #define LIMIT_CONFIG_BYTES (1u << 20)
 

@@ -1,10 +1,10 @@
-/* The option table as data, and the setter that every source of values goes through. Private to the pipeline. */
-#ifndef PIPELINE_OPTIONS_H
-#define PIPELINE_OPTIONS_H
+/* The option table as data, and the setter that every source of values goes through. For config and for who describes the options. */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
 
 #include <stddef.h>
 
-#include "pipeline/config.h"
+#include "config/config.h"
 
 enum option_type {
     OPTION_TEXT,

@@ -1,4 +1,4 @@
-#include "pipeline/options.h"
+#include "config/options.h"
 
 #include <ctype.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* Where values come from, lowest precedence first: defaults, retrain.yml, RETRAIN_*, INPUT_*, command line. Each source
  * overwrites the one before, so a wrong value is an error even where a better one follows. */
-#include "pipeline/config.h"
+#include "config/config.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "core/log.h"
 #include "core/thread.h"
 #include "core/yaml.h"
-#include "pipeline/loader.h"
+#include "config/loader.h"
 
 #define EVAL_CONFIDENCE 0.001 /* metrics rank nearly everything; people want what is likely */
 

@@ -3,8 +3,8 @@
  * An option `image-size` comes from, in falling precedence: --image-size; INPUT_IMAGE-SIZE or INPUT_IMAGE_SIZE;
  * RETRAIN_IMAGE_SIZE; `image-size:` in retrain.yml; its default. Empty counts as not given, values are trimmed.
  * Every error names the option, where its value came from and the nearest known name. All text is the arena's. */
-#ifndef PIPELINE_CONFIG_H
-#define PIPELINE_CONFIG_H
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
 
 #include <stdbool.h>
 

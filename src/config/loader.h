@@ -1,9 +1,9 @@
-/* A configuration while it is being read: what the sources of values share. Private to the pipeline. */
-#ifndef PIPELINE_LOADER_H
-#define PIPELINE_LOADER_H
+/* A configuration while it is being read: what the sources of values share. Private to config. */
+#ifndef CONFIG_LOADER_H
+#define CONFIG_LOADER_H
 
-#include "pipeline/config.h"
-#include "pipeline/options.h"
+#include "config/config.h"
+#include "config/options.h"
 
 #define LOADER_MAX_OPTIONS 128
 
