@@ -16,6 +16,8 @@ struct loader {
 /* Sets a value unless it is blank. `origin` is kept for the log, `where` begins the error. */
 MUST_CHECK bool loader_set(struct loader *l, const struct option *o, struct str value, const char *origin,
                            const char *where, struct error *e);
+/* command_line.c: the command, its arguments and the flags. */
+MUST_CHECK bool loader_read_command_line(struct loader *l, struct error *e);
 /* config_file.c: the file `name`, relative to the workspace; it may be missing unless named_by asked for it. */
 MUST_CHECK bool loader_read_file(struct loader *l, const char *name, const char *named_by, struct error *e);
 /* places.c: a relative path must not leave the workspace of a CI host. */

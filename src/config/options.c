@@ -1,7 +1,9 @@
 #include "config/options.h"
 
 #include <ctype.h>
-#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -126,6 +128,19 @@ static bool set_list(const struct option *o, struct str value, const char *where
         return fail(e, ERR_CONFIG, "%s: names nothing; choose from: %s", where, o->choices);
     *out = joined;
     return true;
+}
+
+void config_format_real(double x, char out[32])
+{
+    if (x > -1e15 && x < 1e15 && x == (double)(int64_t)x) {
+        snprintf(out, 32, "%lld", (long long)x);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(out, 32, "%.*g", digits, x);
+        if (strtod(out, NULL) == x)
+            return;
+    }
 }
 
 static bool in_range(const char *where, struct str value, double x, double low, double high, struct error *e)

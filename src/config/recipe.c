@@ -15,19 +15,6 @@ struct entry {
     bool is_flag;
 };
 
-void config_format_real(double x, char out[32])
-{
-    if (x > -1e15 && x < 1e15 && x == (double)(int64_t)x) {
-        snprintf(out, 32, "%lld", (long long)x);
-        return;
-    }
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(out, 32, "%.*g", digits, x);
-        if (strtod(out, NULL) == x)
-            return;
-    }
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
