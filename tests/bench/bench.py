@@ -101,7 +101,7 @@ def peer_train(o, work, epochs, size):
 
 def own_train(o, epochs, size):
     return [RETRAIN, "train", "--dataset", os.path.abspath(o.dataset), "--output", "out", "--epochs", str(epochs), "--image-size", str(size),
-            "--threads", str(o.threads), "--close-mosaic", "0"]
+            "--threads", str(o.threads), "--augment", "close-mosaic=0"]
 
 
 def second_epoch(command, work, end):
