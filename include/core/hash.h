@@ -23,8 +23,8 @@ void sha256_of(const void *p, size_t n, uint8_t out[SHA256_BYTES]);
 MUST_CHECK bool sha256_file(const char *path, uint8_t out[SHA256_BYTES], uint64_t *size_bytes, struct error *e);
 void hmac_sha256(const void *key, size_t n_key, const void *msg, size_t n_msg, uint8_t out[SHA256_BYTES]);
 
-/* For servers that ask for it beside a signature; worth nothing against an attacker. ERR_STORE
- * when OpenSSL may not do MD5 (FIPS), or the file has no n bytes from the offset on. */
+/* For servers that ask for it beside a signature; worth nothing against an attacker. ERR_STORE when OpenSSL may
+ * not do MD5 (FIPS), or the file has no n bytes from the offset on. */
 #define MD5_BYTES 16
 MUST_CHECK bool md5_of(const void *p, size_t n, uint8_t out[MD5_BYTES], struct error *e);
 MUST_CHECK bool md5_of_file(const char *path, uint64_t offset, uint64_t n, uint8_t out[MD5_BYTES], struct error *e);
