@@ -54,7 +54,7 @@ build/asan/src/nn/kernels/set_ref.o: CFLAGS_ISA := -fno-inline
 # checks stays on.
 $(B)/src/image/decode.o: CFLAGS_ISA := -fwrapv
 build/asan/src/image/decode.o build/fuzz/src/image/decode.o: CFLAGS_ISA := -fwrapv -fno-sanitize=shift,signed-integer-overflow
-# The option table belongs to the action; config makes the parser of it, pipeline its pages.
+# The option table belongs to the action; config makes the parser of it, command its pages.
 $(B)/src/config/options.o: CPPFLAGS += -Iaction
 
 # ---- what there is

@@ -6,7 +6,7 @@
 
 #include "core/log.h"
 #include "core/stop.h"
-#include "pipeline/pipeline.h"
+#include "command/command.h"
 
 static const char *environment(const char *name)
 {
@@ -23,14 +23,14 @@ int main(int argc, char **argv)
     if (!getcwd(cwd, sizeof cwd))
         snprintf(cwd, sizeof cwd, "/");
 
-    struct pipeline_input in = {
+    struct command_input in = {
         .argc = argc,
         .argv = (const char *const *)argv,
         .environment = (const char *const *)environ,
         .getenv = environment,
         .cwd = cwd,
     };
-    if (pipeline_main(&in, &e)) {
+    if (command_main(&in, &e)) {
         if (fflush(stdout) == 0)
             return 0;
         log_error("standard output cannot be written");

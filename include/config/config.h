@@ -98,12 +98,6 @@ void config_format_real(double x, char out[32]);
 /* Path resolved against the workspace; for positional arguments. */
 char *config_path(const struct config *c, struct arena *a, const char *path);
 
-/* Pages made from the table. */
-void config_help(struct str_buf *out, bool terminal);
-bool config_help_option(struct str_buf *out, const char *name); /* false: there is none of that name */
-void config_help_markdown(struct str_buf *out);
-void config_help_action_yml(struct str_buf *out);
-
 /* The commands: X(name, arguments, least and most of them, sentence). */
 #define CONFIG_COMMANDS(X)                                                                                             \
     X(run, "", 0, 0, "the whole job: version, skip or train, gate, publish, report (the default)")                     \
@@ -117,6 +111,6 @@ void config_help_action_yml(struct str_buf *out);
     X(pull, "", 0, 0, "fetch the latest (or --version) model to --output, a file or a folder, verified")               \
     X(list, "", 0, 0, "print the published versions with their metrics")                                               \
     X(rollback, "[VERSION]", 0, 1, "point latest.json at the previous good or the named version (--delete, --on-revert)")           \
-    X(help, "[OPTION]", 0, 1, "print this page, or one option's")
+    X(help, "[NAME]", 0, 1, "print this page, or that of one command or option")
 
 #endif

@@ -93,14 +93,21 @@ bool loader_read_command_line(struct loader *l, struct error *e)
     c->arguments = arguments;
     c->n_arguments = 0;
 
+    if (in->argc == 2 && !strcmp(in->argv[1], "--version")) { /* of the program; with a value it is an option of pull */
+        arguments[0] = "--release";
+        c->n_arguments = 1;
+        c->command = "help";
+        return true;
+    }
     for (int i = 1; i < in->argc; i++) {
         const char *word = in->argv[i];
         bool is_help = c->n_arguments == 0 && !strcmp(c->command, "help");
         if (!only_arguments && !strcmp(word, "--")) {
             only_arguments = true;
         } else if (!only_arguments && (!strcmp(word, "--help") || !strcmp(word, "-h"))) {
-            c->command = "help"; /* whatever else was asked: help never fails */
-            c->n_arguments = 0;
+            arguments[0] = is_named ? c->command : ""; /* whatever else was asked: help never fails */
+            c->n_arguments = is_named;
+            c->command = "help";
             return true;
         } else if (!only_arguments && !strncmp(word, "--", 2) && !is_help) {
             if (!read_flag(l, &i, e))

@@ -4,6 +4,8 @@
  *   gate -> export -> publish -> report -> outputs
  *
  * The checksum alone decides about skipping, so the dataset is read only when there is something to train. */
+#include "pipeline/run.h"
+
 #include <string.h>
 
 #include "core/clock.h"
@@ -185,7 +187,7 @@ static void tidy(const struct job *j)
         log_debug("%s", e.message);
 }
 
-bool cmd_run(struct job *j, struct error *e)
+bool pipeline_run(struct job *j, struct error *e)
 {
     bool is_settled = false, is_ours = false;
     if (job_is_untrusted(j))

@@ -69,6 +69,11 @@ documented = re.findall(r"^\| `([a-z0-9-]+)` \|[^|]*(?:\\\|[^|]*)*\|[^|]*\|[^|]*
 tap.ok(set(in_help) <= set(documented), "every option is documented", str(set(in_help) - set(documented)))
 tap.ok("320" in retrain("help", "image-size").stdout, "help for one option")
 tap.ok(retrain("help", "imagesize").returncode == 2, "help for none")
+predict_page = retrain("predict", "--help").stdout
+tap.ok(predict_page == retrain("help", "predict").stdout and "MODEL IMAGE..." in predict_page, "help for one command")
+tap.ok(set(re.findall(r"^  --([a-z-]+)", predict_page, re.M)) == {"annotate", "confidence", "iou", "max-detections"}, "lists what is its own",
+       predict_page)
+tap.ok(re.fullmatch(r"retrain \d+\.\d+\.\d+\n", retrain("--version").stdout), "--version is the program's")
 template = read(os.path.join(ROOT, "templates/retrain.yml"))
 variables = {v for v in re.findall(r"^    RETRAIN_([A-Z0-9_]+):", template, re.M)} - {"COMMAND", "ID_TOKEN"}
 tap.ok(variables and all(v.lower().replace("_", "-") in inputs for v in variables), "the GitLab component sets options that exist",

@@ -21,6 +21,7 @@ LAYERS = [
     ["train"],
     ["report"],
     ["pipeline"],
+    ["command"],
     ["action"],
 ]
 RANK = {module: rank for rank, row in enumerate(LAYERS) for module in row}

@@ -7,7 +7,7 @@
 
 #include "core/fs.h"
 #include "core/log.h"
-#include "pipeline/pictures.h"
+#include "command/pictures.h"
 
 static struct arena arena;
 static const char *folder;

@@ -1,4 +1,4 @@
-/* One run, from the options to the outputs: what its steps hand to each other. Private to the pipeline.
+/* One run, from the options to the outputs: what its steps hand to each other.
  *
  * The steps are called in this order by run.c; the other commands use some of them. Each fails with a complete
  * message; none prints an error itself. All memory is the run's arena unless said otherwise. */
@@ -112,10 +112,5 @@ MUST_CHECK bool weights_fetch(struct job *j, struct error *e);
 /* smoke.c: run's work on a small part of the dataset, published to a throw-away folder of the store. */
 MUST_CHECK bool smoke_run(struct job *j, struct error *e);
 void smoke_subset(struct dataset *d, struct arena *a); /* cuts a sound dataset down */
-
-/* The commands. */
-#define COMMAND_DECLARE(name, arguments, least, most, help) MUST_CHECK bool cmd_##name(struct job *j, struct error *e);
-CONFIG_COMMANDS(COMMAND_DECLARE)
-#undef COMMAND_DECLARE
 
 #endif

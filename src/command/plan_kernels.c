@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/plan_kernels.h"
 #include "detector/detector.h"
 #include "detector/model.h"
-#include "pipeline/plan_kernels.h"
 #include "pipeline/stages.h"
 
 #define NAME 40

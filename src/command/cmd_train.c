@@ -1,6 +1,7 @@
 /* Trains to a folder; no store is asked. */
 #include <string.h>
 
+#include "command/commands.h"
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/stop.h"

@@ -3,9 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/commands.h"
+#include "command/show.h"
 #include "core/fs.h"
 #include "core/json.h"
-#include "pipeline/show.h"
 #include "pipeline/stages.h"
 
 #define LIMIT_JSON_BYTES (16u << 20)

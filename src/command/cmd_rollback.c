@@ -2,6 +2,7 @@
  * today's dataset, where that is an earlier one. */
 #include <string.h>
 
+#include "command/commands.h"
 #include "core/log.h"
 #include "pipeline/publish_model.h"
 #include "pipeline/revert.h"

@@ -1,4 +1,4 @@
-#include "pipeline/pictures.h"
+#include "command/pictures.h"
 
 #include <glob.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "pipeline/job.h"
+#include "command/commands.h"
 
 bool cmd_version(struct job *j, struct error *e)
 {

@@ -1,5 +1,5 @@
-#ifndef PIPELINE_PLAN_KERNELS_H
-#define PIPELINE_PLAN_KERNELS_H
+#ifndef COMMAND_PLAN_KERNELS_H
+#define COMMAND_PLAN_KERNELS_H
 
 #include "pipeline/job.h"
 

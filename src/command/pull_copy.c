@@ -1,4 +1,4 @@
-#include "pipeline/pull_copy.h"
+#include "command/pull_copy.h"
 
 #include <dirent.h>
 #include <errno.h>

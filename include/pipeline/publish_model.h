@@ -1,4 +1,4 @@
-/* From a trained model to a published version: gate, files, manifest. Private to the pipeline. */
+/* From a trained model to a published version: gate, files, manifest. */
 #ifndef PIPELINE_PUBLISH_MODEL_H
 #define PIPELINE_PUBLISH_MODEL_H
 

@@ -1,12 +1,18 @@
-#include "pipeline/pipeline.h"
+#include "command/command.h"
 
 #include <string.h>
 
+#include "command/commands.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/stop.h"
-#include "pipeline/job.h"
 #include "pipeline/publish_model.h"
+#include "pipeline/run.h"
+
+bool cmd_run(struct job *j, struct error *e)
+{
+    return pipeline_run(j, e);
+}
 
 typedef bool (*command_fn)(struct job *j, struct error *e);
 
@@ -78,7 +84,7 @@ static bool run_command(struct job *j, struct error *e)
     return command_of(c->command)(j, e);
 }
 
-bool pipeline_main(const struct pipeline_input *in, struct error *e)
+bool command_main(const struct command_input *in, struct error *e)
 {
     struct arena arena = {0};
     struct host host;

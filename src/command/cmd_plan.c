@@ -1,11 +1,11 @@
 /* What `run` would do and why. Writes nothing: not to the store, not to the workspace. */
 #include <stdio.h>
 
+#include "command/commands.h"
+#include "command/plan_kernels.h"
+#include "command/show.h"
 #include "core/log.h"
-#include "pipeline/job.h"
-#include "pipeline/plan_kernels.h"
 #include "pipeline/revert.h"
-#include "pipeline/show.h"
 #include "store/rejected.h"
 
 static const char *epochs_text(const struct config *c, struct arena *a)

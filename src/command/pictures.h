@@ -1,10 +1,10 @@
-/* What `predict` is asked about: files, folders, patterns and lists become one list of images. Private to the pipeline.
+/* What `predict` is asked about: files, folders, patterns and lists become one list of images. Private to command.
  *
  * An argument is a file; a folder (all images below it, by path; names that begin with a dot are left out); a pattern
  * with *, ?, [..] or {a,b} that the shell has not expanded; or "-", a list of files and folders on standard input, one a
  * line. A file that exists is never taken for a pattern. */
-#ifndef PIPELINE_PICTURES_H
-#define PIPELINE_PICTURES_H
+#ifndef COMMAND_PICTURES_H
+#define COMMAND_PICTURES_H
 
 #include "config/config.h"
 

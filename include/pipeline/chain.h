@@ -1,4 +1,4 @@
-/* Chains of jobs: one that ends with a checkpoint because its budget is over starts the next. Private to the pipeline. */
+/* Chains of jobs: one that ends with a checkpoint because its budget is over starts the next. */
 #ifndef PIPELINE_CHAIN_H
 #define PIPELINE_CHAIN_H
 

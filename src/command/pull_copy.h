@@ -6,8 +6,8 @@
  *
  * In it: state.json, and files on their way, named by their checksum. Files get their final names by rename after all of
  * them have arrived, so who reads the old ones keeps them. */
-#ifndef PIPELINE_PULL_COPY_H
-#define PIPELINE_PULL_COPY_H
+#ifndef COMMAND_PULL_COPY_H
+#define COMMAND_PULL_COPY_H
 
 #include "core/arena.h"
 #include "core/json.h"

@@ -1,4 +1,4 @@
-/* The pipeline's calls into the training engine: train, evaluate, export, predict. Private to the pipeline. */
+/* The pipeline's calls into the training engine: train, evaluate, export, predict. */
 #ifndef PIPELINE_STAGES_H
 #define PIPELINE_STAGES_H
 

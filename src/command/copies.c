@@ -4,8 +4,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "command/pictures.h"
 #include "core/fs.h"
-#include "pipeline/pictures.h"
 
 static const char *ending_of(const char *path)
 {

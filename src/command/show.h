@@ -1,8 +1,8 @@
 /* Results on standard output that hold text from outside (class names, store replies, file names). A runner obeys
  * commands there too: "::name::" at the start of a line, however indented, and "##[name]" anywhere. So such text never
- * comes first in a line, control characters become '?', and "##[" is broken up. Private to the pipeline. */
-#ifndef PIPELINE_SHOW_H
-#define PIPELINE_SHOW_H
+ * comes first in a line, control characters become '?', and "##[" is broken up. Private to command. */
+#ifndef COMMAND_SHOW_H
+#define COMMAND_SHOW_H
 
 #include "core/json.h"
 

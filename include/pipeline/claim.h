@@ -1,4 +1,4 @@
-/* Which job trains a version, when several could. Private to the pipeline. */
+/* Which job trains a version, when several could. */
 #ifndef PIPELINE_CLAIM_H
 #define PIPELINE_CLAIM_H
 

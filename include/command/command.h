@@ -1,11 +1,11 @@
 /* The whole program behind main: options in, one command done, outputs set. */
-#ifndef PIPELINE_PIPELINE_H
-#define PIPELINE_PIPELINE_H
+#ifndef COMMAND_COMMAND_H
+#define COMMAND_COMMAND_H
 
 #include "core/error.h"
 #include "host/host.h"
 
-struct pipeline_input {
+struct command_input {
     int argc;
     const char *const *argv;
     const char *const *environment; /* NAME=value, NULL-terminated */
@@ -15,6 +15,6 @@ struct pipeline_input {
 
 /* On failure the outputs have been set and the error is complete; ERR_STOPPED means that a stop signal ended the work
  * (after a checkpoint, if there was anything to keep), and the exit code is stop_exit_code(). */
-MUST_CHECK bool pipeline_main(const struct pipeline_input *in, struct error *e);
+MUST_CHECK bool command_main(const struct command_input *in, struct error *e);
 
 #endif

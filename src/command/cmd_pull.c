@@ -2,11 +2,11 @@
  * checksum, and put in place when all have arrived. docs/pull.md is the promise. */
 #include <string.h>
 
+#include "command/commands.h"
+#include "command/pull_copy.h"
 #include "core/fs.h"
 #include "core/hash.h"
 #include "core/log.h"
-#include "pipeline/job.h"
-#include "pipeline/pull_copy.h"
 
 /* Names come from the store: a manifest that says "../../bin/x" must not write there. */
 static bool is_plain_name(const char *name)

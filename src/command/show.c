@@ -1,4 +1,4 @@
-#include "pipeline/show.h"
+#include "command/show.h"
 
 #include <stdio.h>
 #include <string.h>

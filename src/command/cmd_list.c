@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/commands.h"
+#include "command/show.h"
 #include "core/clock.h"
 #include "core/fs.h"
 #include "core/log.h"
-#include "pipeline/job.h"
-#include "pipeline/show.h"
 #include "store/rejected.h"
 
 #define LIMIT_LIST_BYTES (256u << 20)

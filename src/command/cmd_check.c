@@ -2,9 +2,10 @@
  * the store. */
 #include <stdio.h>
 
+#include "command/commands.h"
+#include "command/show.h"
 #include "core/log.h"
 #include "pipeline/chain.h"
-#include "pipeline/show.h"
 
 static void print_balance(const struct dataset *d)
 {

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/commands.h"
+#include "command/pictures.h"
+#include "command/show.h"
 #include "core/clock.h"
 #include "core/fs.h"
 #include "core/json.h"
@@ -12,8 +15,6 @@
 #include "core/stop.h"
 #include "image/draw.h"
 #include "image/image.h"
-#include "pipeline/pictures.h"
-#include "pipeline/show.h"
 #include "pipeline/stages.h"
 
 #define PREDICT_BATCH 16
