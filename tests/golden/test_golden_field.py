@@ -10,17 +10,15 @@ import types
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [FOLDER, os.path.join(FOLDER, "..", "e2e")]
 os.environ.setdefault("YOLO_OFFLINE", "1")
-import tap  # noqa: E402
+import other_python  # noqa: E402
 
-try:
-    import torch
-    import ultralytics
-    from ultralytics.nn.tasks import DetectionModel
-    import generate
-    from reference import loss, network
-except ImportError as missing:
-    tap.skip("the reference against ultralytics", "%s" % missing)
-    tap.done()
+other_python.need("the reference against ultralytics", "torch", "ultralytics")
+import torch  # noqa: E402
+import ultralytics  # noqa: E402
+from ultralytics.nn.tasks import DetectionModel  # noqa: E402
+import generate  # noqa: E402
+import tap  # noqa: E402
+from reference import loss, network  # noqa: E402
 
 ALLOWED = 1e-11  # two orders of the same sums in double: 1e-14 and what BatchNorm over few values makes of it
 LABELS = [[[0, 0.5, 0.5, 0.5, 0.625], [1, 0.25, 0.375, 0.375, 0.25], [1, 0.4375, 0.5, 0.25, 0.375]], [[0, 0.625, 0.5, 0.5, 0.75]],

@@ -9,23 +9,19 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tests", "golden", "onnx")]
-import engine  # noqa: E402
-import tap  # noqa: E402
+sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tests", "golden", "onnx"),
+                os.path.join(ROOT, "tests", "golden")]
+import other_python  # noqa: E402
 
-VENV = os.path.join(ROOT, "build", "venv")
-if os.path.exists(os.path.join(VENV, "requirements.txt")) and os.path.realpath(sys.prefix) != os.path.realpath(VENV):
-    os.execv(os.path.join(VENV, "bin", "python"), [os.path.join(VENV, "bin", "python"), *sys.argv])
-try:
-    import cv2
-    import numpy as np
-    import onnx
-    import onnxruntime
-    import network
-    import photo
-except ImportError as missing:
-    tap.skip("the exported model in other programs", "%s; tools/test-venv.sh brings it" % missing)
-    tap.done()
+other_python.need("the exported model in other programs", "cv2", "numpy", "onnx", "onnxruntime")
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+import engine  # noqa: E402
+import network  # noqa: E402
+import photo  # noqa: E402
+import tap  # noqa: E402
 
 C2K = os.path.join(ROOT, "..", "shared", "data", "c2k")
 RACCOON = os.path.join(ROOT, "..", "shared", "data", "raccoon", "images")

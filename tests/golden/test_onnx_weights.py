@@ -7,20 +7,15 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(HERE, "onnx")]
-import engine  # noqa: E402
-import tap  # noqa: E402
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "e2e"), os.path.join(HERE, "onnx")]
+import other_python  # noqa: E402
 
-VENV = os.path.join(ROOT, "build", "venv")
-if os.path.exists(os.path.join(VENV, "requirements.txt")) and os.path.realpath(sys.prefix) != os.path.realpath(VENV):
-    os.execv(os.path.join(VENV, "bin", "python"), [os.path.join(VENV, "bin", "python"), *sys.argv])
-try:
-    import numpy as np
-    import onnx
-    import network
-except ImportError as missing:
-    tap.skip("ONNX files as weights", "%s; tools/test-venv.sh brings it" % missing)
-    tap.done()
+other_python.need("ONNX files as weights", "numpy", "onnx")
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+import engine  # noqa: E402
+import network  # noqa: E402
+import tap  # noqa: E402
 
 CONVERT = os.path.join("build", "release", "tests", "golden", "torch", "convert")
 SIZE, ANCHORS = 320, 40 * 40 + 20 * 20 + 10 * 10

@@ -1,7 +1,7 @@
 """The published files in the reference's own hands: model.safetensors loads strictly into its network of the same scale and
 answers what the engine answers; its loader reads the metadata of model.onnx and finds our boxes.
 
-Needs a Python with ultralytics, torch and safetensors: python3, or the one that RETRAIN_TEST_PYTHON names. Skips without."""
+Needs a Python with ultralytics, torch and safetensors (other_python.py). Skips without."""
 import json
 import os
 import re
@@ -11,35 +11,19 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(HERE, "onnx")]
-import engine  # noqa: E402
-import tap  # noqa: E402
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "e2e"), os.path.join(HERE, "onnx")]
+import other_python  # noqa: E402
 
-NEEDED = ("ultralytics", "torch", "safetensors", "cv2")
-
-
-def has_peer(python):
-    probe = "import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in %r))" % (NEEDED,)
-    try:
-        return subprocess.run([python, "-c", probe], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
-    except OSError:
-        return False
-
-
-if not has_peer(sys.executable):
-    other = next((p for p in (os.environ.get("RETRAIN_TEST_PYTHON"), "python3") if p and has_peer(p)), None)
-    if other:
-        os.execvp(other, [other, *sys.argv])
-    tap.skip("the published files in the reference implementation", "no Python with %s; RETRAIN_TEST_PYTHON names one" % ", ".join(NEEDED))
-    tap.done()
-
+other_python.need("the published files in the reference implementation", "ultralytics", "torch", "safetensors", "cv2")
 CONFIG = tempfile.TemporaryDirectory(prefix="retrain-peer-")  # its settings file goes there
 os.environ.update(YOLO_OFFLINE="1", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false", YOLO_CONFIG_DIR=CONFIG.name)
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import ultralytics  # noqa: E402
+import engine  # noqa: E402
 import photo  # noqa: E402
+import tap  # noqa: E402
 
 SIZE = 320
 NAMES = ["it's", 'b "q"', "çé 猫"]

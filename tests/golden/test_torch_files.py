@@ -1,7 +1,7 @@
 """PyTorch's .pt files: what torch.save writes is read back to the bit, and the engine answers from checkpoints of the
 reference implementation what that answers itself.
 
-Needs a Python with torch, and ultralytics for the second part: python3, or the one that RETRAIN_TEST_PYTHON names."""
+Needs a Python with torch, and ultralytics for the second part (other_python.py). Skips without."""
 import copy
 import os
 import subprocess
@@ -10,20 +10,15 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(HERE, "onnx")]
-import engine  # noqa: E402
-import tap  # noqa: E402
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "e2e"), os.path.join(HERE, "onnx")]
+import other_python  # noqa: E402
 
-try:
-    import numpy as np
-    import torch
-    import network
-except ImportError as missing:
-    other = os.environ.get("RETRAIN_TEST_PYTHON")
-    if other and os.path.abspath(other) != sys.executable:
-        os.execvp(other, [other, *sys.argv])
-    tap.skip("PyTorch's files", "%s; RETRAIN_TEST_PYTHON names a Python that has it" % missing)
-    tap.done()
+other_python.need("PyTorch's files", "numpy", "torch")
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+import engine  # noqa: E402
+import network  # noqa: E402
+import tap  # noqa: E402
 
 CONVERT = os.path.join("build", "release", "tests", "golden", "torch", "convert")
 SIZE, ANCHORS = 320, 40 * 40 + 20 * 20 + 10 * 10
