@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -74,30 +75,48 @@ def run_retrain(o, work):
     shutil.rmtree(store, ignore_errors=True)
     command = [os.path.abspath(o.retrain), "run", "--dataset", str(o.out.resolve()), "--image-size", str(o.image_size), "--epochs", str(o.epochs), "--seed",
                str(o.seed), "--recipe", o.recipe, "--convolution", o.convolution, "--threads", str(o.threads), "--store", "file://%s" % store.resolve()]
-    started = time.time()
-    subprocess.run(command, check=True, cwd=work)
+    started, ends = time.time(), {}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=work) as process:
+        for line in process.stderr:
+            print(line, end="", flush=True)
+            if epoch := re.match(r"retrain: epoch (\d+)/", line):
+                ends[int(epoch[1])] = time.time() - started
+    if process.returncode != 0:
+        sys.exit("%s ended with %d" % (o.retrain, process.returncode))
     wall = time.time() - started
     published = json.loads((store / "latest.json").read_text())
-    rows = [{"epoch": int(r["epoch"]), "map50": float(r["map50"]), "map50_95": float(r["map50_95"])}
+    rows = [{"epoch": int(r["epoch"]), "map50": float(r["map50"]), "map50_95": float(r["map50_95"]), "ended": ends[int(r["epoch"])]}
             for r in csv.DictReader((store / "versions" / published["version"] / "metrics.csv").open())]
     return {"wall": wall, "rows": rows, "recipe": o.recipe, "convolution": o.convolution, "engine": published["training"]["engine"]}
 
 
 def run_reference(o, work):
+    started, ends = time.time(), {}
     os.environ["YOLO_OFFLINE"] = "true"
     import torch
     import ultralytics
     last = work / "run" / "weights" / "last.pt"
     model = ultralytics.YOLO(last if o.resume and last.exists() else "yolov8n.yaml")
     model.add_callback("on_train_start", lambda _: torch.set_num_threads(o.threads))
-    started = time.time()
+    model.add_callback("on_fit_epoch_end", lambda trainer: ends.setdefault(trainer.epoch + 1, time.time() - started))
     model.train(data=str(o.out / "data.yaml"), epochs=o.epochs, imgsz=o.image_size, batch=16, seed=o.seed, device="cpu", pretrained=False,
                 plots=False, workers=0, amp=False, verbose=False, project=str(work.resolve()), name="run", exist_ok=True,
                 resume=o.resume and last.exists())
-    rows = [{"epoch": int(r["epoch"]), "map50": float(r["metrics/mAP50(B)"]), "map50_95": float(r["metrics/mAP50-95(B)"])}
+    rows = [{"epoch": int(r["epoch"]), "map50": float(r["metrics/mAP50(B)"]), "map50_95": float(r["metrics/mAP50-95(B)"]),
+             "ended": ends.get(int(r["epoch"]))}
             for r in csv.DictReader((work / "run" / "results.csv").open(), skipinitialspace=True)]
     return {"wall": time.time() - started, "rows": rows, "version": "ultralytics %s, torch %s" % (ultralytics.__version__, torch.__version__),
             "threads": torch.get_num_threads()}
+
+
+def machine():
+    """A virtual machine's model name says little: what it can do, says more."""
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")
+    except OSError:
+        return platform.machine()
+    model = re.search(r"model name\s*: (.*)", text)
+    return "%s, %s" % (model[1] if model else platform.machine(), "AVX-512" if " avx512f" in text else "AVX2" if " avx2" in text else "SSE")
 
 
 def train(o):
@@ -106,9 +125,11 @@ def train(o):
     result = (run_retrain if o.side == "retrain" else run_reference)(o, work)
     if o.shared or o.resume:
         result["wall"] = None
+        for row in result["rows"]:
+            del row["ended"]
     best = max(result["rows"], key=lambda r: 0.1 * r["map50"] + 0.9 * r["map50_95"])
     result.update(side=o.side, dataset=o.name, seed=o.seed, epochs=o.epochs, image_size=o.image_size, best=best, cores=os.cpu_count(),
-                  machine=platform.machine())
+                  machine=machine())
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / ("%s%s-%s-s%d.json" % (o.side, o.tag and "-" + o.tag, o.name, o.seed))
     path.write_text(json.dumps(result, indent=None, separators=(",", ":")) + "\n")
@@ -116,8 +137,9 @@ def train(o):
                                                                "%.0f s" % result["wall"] if result["wall"] else "no time taken"))
 
 
-def epochs_to(run, goal):
-    return next((row["epoch"] for row in run["rows"] if row["map50_95"] >= goal), None)
+def first_to(run, goal):
+    """The first epoch that is as good as the goal."""
+    return next((row for row in run["rows"] if row["map50_95"] >= goal), {})
 
 
 def mean_or_dash(values, form):
@@ -125,7 +147,8 @@ def mean_or_dash(values, form):
 
 
 def table(_):
-    """Where a run had to share the machine its wall time is null and only its epochs count."""
+    """Where a run had to share the machine its wall time is null and only its epochs count. Runs with a tag are compared with the
+    reference's of the same tag, where there are any."""
     groups = {}
     for path in sorted(RESULTS.glob("*.json")):
         run = json.loads(path.read_text())
@@ -134,11 +157,12 @@ def table(_):
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for (dataset, side), runs in sorted(groups.items()):
         scores = [r["best"]["map50_95"] for r in runs]
-        reference = groups.get((dataset, "reference"))
-        epochs = times = [None]
+        reference = groups.get((dataset, "reference" + side.partition("-")[1] + side.partition("-")[2])) or groups.get((dataset, "reference"))
+        firsts = [{}]
         if reference:
-            epochs = [epochs_to(r, statistics.mean(x["best"]["map50_95"] for x in reference)) for r in runs]
-            times = [r["wall"] and e and e * r["wall"] / len(r["rows"]) for r, e in zip(runs, epochs)]
+            goal = statistics.mean(r["best"]["map50_95"] for r in reference)
+            firsts = [first_to(r, goal) for r in runs]
+        epochs, times = ([f.get(key) for f in firsts] for key in ("epoch", "ended"))
         print("| %s | %s | %d | %.4f (%.4f to %.4f) | %.4f | %s | %s | %s |" % (
             dataset, side, len(runs), statistics.mean(scores), min(scores), max(scores),
             statistics.mean(r["best"]["map50"] for r in runs), mean_or_dash([r["wall"] for r in runs], "%.0f s"),
