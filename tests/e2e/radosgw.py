@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 import uuid
 
+INSTALL = "apt-get install radosgw ceph-mon ceph-osd ceph-common"
 PROGRAMS = ("radosgw", "ceph-mon", "ceph-osd", "ceph", "radosgw-admin", "monmaptool")
 
 CONF = """[global]
@@ -188,7 +189,7 @@ def start(folder=None):
 def main():
     server = start(sys.argv[1] if len(sys.argv) > 1 else None)
     if not server:
-        sys.exit("not installed: %s (apt-get install radosgw ceph-mon ceph-osd ceph-common)" % " ".join(missing_programs()))
+        sys.exit("not installed: %s (%s)" % (" ".join(missing_programs()), INSTALL))
     try:
         print("export AWS_ENDPOINT_URL_S3=%s AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s" %
               (server.endpoint, server.access_key, server.secret_key), flush=True)

@@ -8,7 +8,7 @@ import signal
 import time
 
 import tap
-from workspace import ROOT, digest, make_workspace, start
+from workspace import ROOT, digest, start
 
 OPTIONS = ["--image-size", "64", "--epochs", "12", "--batch-size", "4", "--checkpoint-every", "1s", "--threads", "1"]
 

@@ -5,13 +5,11 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import tempfile
 import time
 
-import s3client
-import store_tool
+import s3_server
 import tap
 from radosgw import free_port
 from store_tool import Driver, message
@@ -299,22 +297,8 @@ def test_permissions():
     tap.ok(*(lambda r: (r[0], "a denied write names s3:PutObject", r[1]))(one_line(reader("probe"), 4, "s3:PutObject")))
 
 
-def main(module, how_to_install):
+def main(kind):
     global server, admin
-    if not store_tool.ready():
-        tap.skip("s3 store", "the store driver is not built")
-        tap.done()
-    server = module.start(scratch)
-    if not server:
-        tap.skip("s3 store", how_to_install)
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
-        admin.ok("PUT", "/versioned")
-        admin.keep_versions("versioned")
+    with s3_server.running(kind, scratch, "s3 store", "models", "versioned") as (server, admin):
         tap.main(test_objects, test_files, test_in_parts, test_server, test_listing, test_odd_prefixes, test_publishing,
                  test_publishers_at_once, test_kills, test_what_goes_wrong, test_permissions)
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)

@@ -7,7 +7,7 @@ import tempfile
 
 import fault_proxy
 import radosgw
-import s3client
+import s3_server
 import store_tool
 import tap
 import versitygw
@@ -83,19 +83,16 @@ def test_public():
     tap.ok(all(not x.header("Authorization") for x in proxy.requests), "indeed")
 
 
-def on(kind, why):
+def on(kind):
     """All of it on a fresh server of that kind, into a fresh folder."""
     def test():
         global server, proxy, admin, folder
-        server = kind.start(scratch) if store_tool.ready() else None
+        server, admin = s3_server.begin(kind, scratch, "pull from a real S3 server", BUCKET)
         if not server:
-            tap.skip("pull from a real S3 server", why)
             return
         folder = tempfile.mkdtemp(dir=scratch)
         try:
             proxy = fault_proxy.Proxy(server.port)
-            admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-            admin.ok("PUT", "/" + BUCKET)
             test_keys()
             test_public()
         finally:
@@ -104,7 +101,9 @@ def on(kind, why):
 
 
 try:
-    tap.main(on(radosgw, "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)"),
-             on(versitygw, "versitygw is not installed (tools/versitygw.sh)"))
+    if store_tool.ready():
+        tap.main(on(radosgw), on(versitygw))
+    tap.skip("pull from a real S3 server", "the store driver is not built")
+    tap.done()
 finally:
     shutil.rmtree(scratch, ignore_errors=True)

@@ -9,7 +9,7 @@ import time
 
 import leaks
 import radosgw
-import s3client
+import s3_server
 import store_tool
 import tap
 from workspace import make_workspace
@@ -186,16 +186,11 @@ def test_wrong():
 
 def test_buckets():
     scratch = tempfile.mkdtemp(prefix="retrain-rollback-")
-    server = radosgw.start(scratch)
+    server, admin = s3_server.begin(radosgw, scratch, "rollback in a bucket", "models", "versioned")
     if not server:
-        tap.skip("rollback in a bucket", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
         return
     try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
         for bucket in ("models", "versioned"):
-            admin.ok("PUT", "/" + bucket)
-            if bucket == "versioned":
-                admin.keep_versions(bucket)
             env = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key,
                    "AWS_EC2_METADATA_DISABLED": "true", "RETRAIN_ENDPOINT_URL": server.endpoint, "RETRAIN_STORE": "s3://%s/team/x" % bucket}
             p = Project(env, lambda key, b=bucket: admin.ok("GET", "/%s/team/x/%s" % (b, key))[1])

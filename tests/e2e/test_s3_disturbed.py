@@ -4,13 +4,11 @@ done the work. (Killed at its requests: tests/fault/test_s3_kills.py.)"""
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 
 import fault_proxy
 import radosgw
-import s3client
-import store_tool
+import s3_server
 import tap
 from fault_proxy import lost_answer, status
 from store_tool import Driver
@@ -64,23 +62,9 @@ def test_faults():
 
 def main():
     global server, proxy, admin
-    if not store_tool.ready():
-        tap.skip("disturbed publishing", "the store driver is not built")
-        tap.done()
-    server = radosgw.start(scratch)
-    if not server:
-        tap.skip("disturbed publishing", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
-        admin.ok("PUT", "/versioned")
-        admin.keep_versions("versioned")
+    with s3_server.running(radosgw, scratch, "disturbed publishing", "models", "versioned") as (server, admin):
         proxy = fault_proxy.Proxy(server.port)
         tap.main(test_faults)
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 main()

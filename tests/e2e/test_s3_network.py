@@ -6,15 +6,13 @@ import concurrent.futures
 import hashlib
 import os
 import random
-import shutil
 import subprocess
 import tempfile
 import time
 
 import fault_proxy
 import radosgw
-import s3client
-import store_tool
+import s3_server
 import tap
 from fault_proxy import (cut_upload, dripping, dropped, flipped_download, flipped_upload, lost_answer,
                          no_conditions, passed, refused, reset_in_body, reset_in_head, stalled, status, truncated)
@@ -288,24 +286,10 @@ def test_clock():
 
 def main():
     global server, proxy, admin
-    if not store_tool.ready():
-        tap.skip("network faults", "the store driver is not built")
-        tap.done()
-    server = radosgw.start(scratch)
-    if not server:
-        tap.skip("network faults", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
-        admin.ok("PUT", "/versioned")
-        admin.keep_versions("versioned")
+    with s3_server.running(radosgw, scratch, "network faults", "models", "versioned") as (server, admin):
         proxy = fault_proxy.Proxy(server.port)
         tap.main(test_once, test_somebody_else, test_for_ever, test_retry_after, test_transfers, test_regions, test_conditions,
                  test_clock)
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 main()

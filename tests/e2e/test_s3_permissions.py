@@ -6,12 +6,10 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 
 import radosgw
-import s3client
-import store_tool
+import s3_server
 import tap
 from store_tool import Driver, message
 
@@ -95,20 +93,9 @@ def test_pull():
 
 def main():
     global server, admin
-    if not store_tool.ready():
-        tap.skip("permissions", "the store driver is not built")
-        tap.done()
-    server = radosgw.start(scratch)
-    if not server:
-        tap.skip("permissions", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
+    with s3_server.running(radosgw, scratch, "permissions") as (server, admin):
         server.add_user("publisher", KEY, SECRET)
         tap.main(test_publish, test_pull)
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 main()

@@ -14,8 +14,7 @@ import threading
 
 import fault_proxy
 import radosgw
-import s3client
-import store_tool
+import s3_server
 import tap
 from store_tool import Driver, message
 
@@ -218,23 +217,11 @@ def test_anonymous():
 
 def main():
     global server, admin
-    if not store_tool.ready():
-        tap.skip("ways to a bucket", "the store driver is not built")
-        tap.done()
     if not shutil.which("openssl"):
         tap.skip("ways to a bucket", "openssl is not installed")
         tap.done()
-    server = radosgw.start(scratch)
-    if not server:
-        tap.skip("ways to a bucket", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
+    with s3_server.running(radosgw, scratch, "ways to a bucket", "models") as (server, admin):
         tap.main(test_tls, test_proxies, test_anonymous)
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 main()

@@ -15,7 +15,7 @@ import time
 import fault_proxy
 import leaks
 import radosgw
-import s3client
+import s3_server
 import tap
 from workspace import ROOT, SMALL, digest, make_workspace, start
 
@@ -165,18 +165,8 @@ def main():
     if not os.path.isdir(os.path.join(ROOT, "dataset", "images", "train")):
         tap.skip("runs against S3", "the sample dataset is not here")
         tap.done()
-    folder = tempfile.mkdtemp(prefix="retrain-s3run-")
-    server = radosgw.start(folder)
-    if not server:
-        tap.skip("runs against S3", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
+    with s3_server.running(radosgw, tempfile.mkdtemp(prefix="retrain-s3run-"), "runs against S3", "models", needs_driver=False) as (server, admin):
         tap.main(test_publish_skip_pull, test_goes_on_elsewhere, test_uploads_beside_training, test_kills, test_wrong)
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 main()

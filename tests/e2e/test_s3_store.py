@@ -3,4 +3,4 @@
 import radosgw
 import store_checks
 
-store_checks.main(radosgw, "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
+store_checks.main(radosgw)

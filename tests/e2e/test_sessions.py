@@ -15,7 +15,7 @@ import fault_proxy
 import leaks
 import oidc
 import radosgw
-import s3client
+import s3_server
 import store_tool
 import tap
 from store_tool import Driver, message
@@ -257,23 +257,19 @@ def test_no_core_file():
 def main():
     global server, issuer, admin, role, scratch
     issuer = oidc.start()
-    scratch = tempfile.mkdtemp(prefix="retrain-sessions-")
-    server = radosgw.start(scratch) if issuer and store_tool.ready() else None
-    if not server:
-        tap.skip("sessions", "radosgw, openssl or the store driver is missing (apt-get install radosgw ceph-mon ceph-osd ceph-common openssl)")
+    if not issuer:
+        tap.skip("sessions", "openssl is not installed")
         tap.done()
+    scratch = tempfile.mkdtemp(prefix="retrain-sessions-")
     try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
-        role = issuer.register(admin, "ci")
-        tests = [test_expiry_at_every_step, test_sources_renew, test_issuer_is_down, test_refused, test_no_core_file]
-        if os.path.isdir(os.path.join(ROOT, "dataset", "images", "train")):
-            tests += [test_training_outlasts_session, test_fork]
-        tap.main(*tests)
+        with s3_server.running(radosgw, scratch, "sessions", "models") as (server, admin):
+            role = issuer.register(admin, "ci")
+            tests = [test_expiry_at_every_step, test_sources_renew, test_issuer_is_down, test_refused, test_no_core_file]
+            if os.path.isdir(os.path.join(ROOT, "dataset", "images", "train")):
+                tests += [test_training_outlasts_session, test_fork]
+            tap.main(*tests)
     finally:
         issuer.stop()
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 main()

@@ -3,4 +3,4 @@
 import radosgw
 import upload_checks
 
-upload_checks.main(radosgw, "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
+upload_checks.main(radosgw)

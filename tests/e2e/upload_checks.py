@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import tempfile
 import threading
@@ -17,8 +16,7 @@ import urllib.parse
 
 import fault_proxy
 import leaks
-import s3client
-import store_tool
+import s3_server
 import tap
 from fault_proxy import lost_answer, status
 from store_tool import Driver, message
@@ -496,20 +494,11 @@ def test_memory():
     tap.diag("peak memory for 5 and 30 parts: %s KiB" % peaks)
 
 
-def main(module, how_to_install):
+def main(kind):
     global server, admin, proxy, PART, SIZE
-    if not store_tool.ready():
-        tap.skip("uploads", "the store driver is not built")
-        tap.done()
-    server = module.start(scratch)
-    if not server:
-        tap.skip("uploads", how_to_install)
-        tap.done()
-    PART = server.part_least
-    SIZE = N_PARTS * PART - 12345
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
+    with s3_server.running(kind, scratch, "uploads", "models") as (server, admin):
+        PART = server.part_least
+        SIZE = N_PARTS * PART - 12345
         proxy = fault_proxy.Proxy(server.port)
         # What hangs on the server; the rest once, where parts are small and there is an STS. Not together on versitygw: it drops
         # the connection of who sends a part when another process has just completed that upload (docs/stores.md).
@@ -518,6 +507,3 @@ def main(module, how_to_install):
             tests += [test_together, test_broken_parts, test_session, test_final, test_changing_file, test_killed_everywhere, test_network_lost,
                       test_progress, test_abandoned, test_claimed, test_memory]
         tap.main(*tests)
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)

@@ -20,6 +20,7 @@ import urllib.request
 
 from radosgw import die_with_parent, free_port
 
+INSTALL = "tools/versitygw.sh; it needs extended attributes"
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -16,6 +16,7 @@ import time
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(FOLDER, "..", "e2e")]
 import radosgw  # noqa: E402
+import s3_server  # noqa: E402
 import s3client  # noqa: E402
 import store_tool  # noqa: E402
 import tap  # noqa: E402
@@ -183,17 +184,10 @@ def main():
         tests = []
         if "directory" in STORES:
             tests.append(lambda: race("directory", Folder(os.path.join(scratch, "store")), ROUNDS or 6))
-        if "models" in STORES or "versioned" in STORES:
-            server = radosgw.start(scratch)
-            if not server:
-                tap.skip("race on S3", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        for bucket in ("models", "versioned"):
-            if not server or bucket not in STORES:
-                continue
-            admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-            admin.ok("PUT", "/" + bucket)
-            if bucket == "versioned":
-                admin.keep_versions("versioned")
+        buckets = [b for b in ("models", "versioned") if b in STORES]
+        if buckets:
+            server, _ = s3_server.begin(radosgw, scratch, "race on S3", *buckets)
+        for bucket in buckets if server else []:
             tests.append(lambda b=bucket: race("bucket " + b, Bucket(server, b), ROUNDS or 2))
         tap.main(*tests)
     finally:

@@ -4,14 +4,13 @@ conditional writes. RETRAIN_FAULT_STRIDE=1 tries every request; by default it is
 import hashlib
 import json
 import os
-import shutil
 import sys
 import tempfile
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(FOLDER, "..", "e2e")]
 import radosgw  # noqa: E402
-import s3client  # noqa: E402
+import s3_server  # noqa: E402
 import store_tool  # noqa: E402
 import tap  # noqa: E402
 
@@ -106,23 +105,12 @@ def sweep_refused(server, admin):
 
 
 def main():
-    if not store_tool.ready() or not os.path.exists(PRELOAD):
-        tap.skip("kills at requests", "the store driver or build/tests/preload.so is not built")
+    if not os.path.exists(PRELOAD):
+        tap.skip("kills at requests", "build/tests/preload.so is not built")
         tap.done()
-    server = radosgw.start(scratch)
-    if not server:
-        tap.skip("kills at requests", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        admin.ok("PUT", "/models")
-        admin.ok("PUT", "/versioned")
-        admin.keep_versions("versioned")
+    with s3_server.running(radosgw, scratch, "kills at requests", "models", "versioned") as (server, admin):
         tap.main(*(lambda b=b, w=w: sweep(server, admin, b, w) for b in ("models", "versioned") for w in (None, "sent")),
                  lambda: sweep_refused(server, admin))
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 main()

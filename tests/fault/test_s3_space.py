@@ -2,20 +2,18 @@
 policies are respected, a removal that was interrupted is finished later, and readers, rollbacks and publishers meanwhile."""
 import json
 import os
-import shutil
 import sys
 import tempfile
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(FOLDER, "..", "e2e")]
 import radosgw  # noqa: E402
-import s3client  # noqa: E402
+import s3_server  # noqa: E402
 import store_tool  # noqa: E402
 import tap  # noqa: E402
 
 scratch = tempfile.mkdtemp(prefix="retrain-space-")
 server = admin = None
-VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 RETENTION = (b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>"
              b"<Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>")
 
@@ -123,22 +121,8 @@ def test_at_once():
 
 def main():
     global server, admin
-    if not store_tool.ready():
-        tap.skip("space", "the store driver is not built")
-        tap.done()
-    server = radosgw.start(scratch)
-    if not server:
-        tap.skip("space", "radosgw is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)")
-        tap.done()
-    try:
-        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-        for bucket in ("models", "versioned", "policy"):
-            admin.ok("PUT", "/" + bucket)
-        admin.ok("PUT", "/versioned", {"versioning": ""}, VERSIONING)
+    with s3_server.running(radosgw, scratch, "space", "models", "versioned", "policy") as (server, admin):
         tap.main(test_versioned, test_object_lock, test_policy, test_interrupted, test_at_once)
-    finally:
-        server.stop()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 main()

@@ -1,6 +1,5 @@
 """model.onnx in ONNX Runtime Web, under node: random models of every scale, one image and, with a dynamic batch, several,
 must answer what the engine answers. Needs node and the package of tools/test-node.sh, and skips without them."""
-import array
 import json
 import os
 import random

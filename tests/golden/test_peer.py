@@ -5,7 +5,6 @@ Needs a Python with ultralytics, torch and safetensors (other_python.py). Skips 
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
