@@ -9,11 +9,6 @@
 #include "pipeline/publish_model.h"
 #include "pipeline/run.h"
 
-bool cmd_run(struct job *j, struct error *e)
-{
-    return pipeline_run(j, e);
-}
-
 typedef bool (*command_fn)(struct job *j, struct error *e);
 
 static const struct {
@@ -24,6 +19,11 @@ static const struct {
     CONFIG_COMMANDS(COMMAND_ENTRY)
 #undef COMMAND_ENTRY
 };
+
+bool cmd_run(struct job *j, struct error *e)
+{
+    return pipeline_run(j, e);
+}
 
 static command_fn command_of(const char *name)
 {

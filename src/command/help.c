@@ -6,6 +6,14 @@
 #include "config/options.h"
 #include "pipeline/version.h"
 
+static const struct {
+    const char *name, *arguments, *help;
+} commands[] = {
+#define COMMAND_ROW(name, arguments, least, most, help) {#name, arguments, help},
+    CONFIG_COMMANDS(COMMAND_ROW)
+#undef COMMAND_ROW
+};
+
 static const char *value_word(const struct option *o)
 {
     static const char *const words[] = {
@@ -62,10 +70,10 @@ void help_page(struct str_buf *out, bool terminal)
         "retrain %s: train an object detector when its dataset changes, publish it, skip when nothing changed\n\n"
         "%susage:%s retrain [COMMAND] [--option value | --option=value]... [ARGUMENT]...\n\n%sCommands%s\n",
         RETRAIN_RELEASE, bold, plain, bold, plain);
-#define COMMAND_HELP(name, arguments, least, most, help)                                                               \
-    str_buf_printf(out, "  %-9s %-14s ", #name, arguments), add_wrapped(out, help, 27, 91);
-    CONFIG_COMMANDS(COMMAND_HELP)
-#undef COMMAND_HELP
+    for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) {
+        str_buf_printf(out, "  %-9s %-14s ", commands[k].name, commands[k].arguments);
+        add_wrapped(out, commands[k].help, 27, 91);
+    }
 
     const char *section = "";
     for (int i = 0; i < option_count; i++) {
@@ -105,13 +113,6 @@ static bool concerns(const struct option *o, const char *command)
 
 bool help_command(struct str_buf *out, const char *command)
 {
-    static const struct {
-        const char *name, *arguments, *help;
-    } commands[] = {
-#define COMMAND_ROW(name, arguments, least, most, help) {#name, arguments, help},
-        CONFIG_COMMANDS(COMMAND_ROW)
-#undef COMMAND_ROW
-    };
     for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) {
         if (strcmp(commands[k].name, command))
             continue;

@@ -83,6 +83,15 @@ static bool check_arguments(const struct config *c, bool is_named, struct error 
     return true;
 }
 
+/* `what` as in "retrain help what"; "" = everything. `arguments` has room for it. */
+static bool ask_help(struct config *c, const char **arguments, const char *what)
+{
+    c->command = "help";
+    arguments[0] = what;
+    c->n_arguments = 1;
+    return true;
+}
+
 bool loader_read_command_line(struct loader *l, struct error *e)
 {
     const struct config_input *in = l->in;
@@ -93,22 +102,15 @@ bool loader_read_command_line(struct loader *l, struct error *e)
     c->arguments = arguments;
     c->n_arguments = 0;
 
-    if (in->argc == 2 && !strcmp(in->argv[1], "--version")) { /* of the program; with a value it is an option of pull */
-        arguments[0] = "--release";
-        c->n_arguments = 1;
-        c->command = "help";
-        return true;
-    }
+    if (in->argc == 2 && !strcmp(in->argv[1], "--version")) /* of the program; with a value it is an option of pull */
+        return ask_help(c, arguments, "--release");
     for (int i = 1; i < in->argc; i++) {
         const char *word = in->argv[i];
         bool is_help = c->n_arguments == 0 && !strcmp(c->command, "help");
         if (!only_arguments && !strcmp(word, "--")) {
             only_arguments = true;
         } else if (!only_arguments && (!strcmp(word, "--help") || !strcmp(word, "-h"))) {
-            arguments[0] = is_named ? c->command : ""; /* whatever else was asked: help never fails */
-            c->n_arguments = is_named;
-            c->command = "help";
-            return true;
+            return ask_help(c, arguments, is_named ? c->command : ""); /* whatever else was asked: help never fails */
         } else if (!only_arguments && !strncmp(word, "--", 2) && !is_help) {
             if (!read_flag(l, &i, e))
                 return false;

@@ -157,7 +157,8 @@ def table(_):
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for (dataset, side), runs in sorted(groups.items()):
         scores = [r["best"]["map50_95"] for r in runs]
-        reference = groups.get((dataset, "reference" + side.partition("-")[1] + side.partition("-")[2])) or groups.get((dataset, "reference"))
+        tag = "".join(side.partition("-")[1:])
+        reference = groups.get((dataset, "reference" + tag)) or groups.get((dataset, "reference"))
         firsts = [{}]
         if reference:
             goal = statistics.mean(r["best"]["map50_95"] for r in reference)

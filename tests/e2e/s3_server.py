@@ -19,11 +19,15 @@ def begin(kind, folder, what, *buckets):
     if not server:
         tap.skip(what, "%s is not installed (%s)" % (kind.__name__, kind.INSTALL))
         return None, None
-    admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
-    for bucket in buckets:
-        admin.ok("PUT", "/" + bucket)
-        if bucket == "versioned":
-            admin.keep_versions(bucket)
+    try:
+        admin = s3client.S3(server.endpoint, server.access_key, server.secret_key)
+        for bucket in buckets:
+            admin.ok("PUT", "/" + bucket)
+            if bucket == "versioned":
+                admin.keep_versions(bucket)
+    except BaseException:
+        server.stop()
+        raise
     return server, admin
 
 
